@@ -1,0 +1,59 @@
+"""The entrance: a connected database with its ledger and its tracks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from tracksync.adapters.postgres.ledger import PostgresLedger
+from tracksync.adapters.postgres.session import Session
+from tracksync.adapters.postgres.tracks import PostgresTrackStore
+from tracksync.adapters.postgres.url import connection_parameters
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+class PostgresDatabase:
+    """A connection to PostgreSQL, opened again by itself when it was lost.
+
+    Attributes:
+        ledger: runs and their items.
+        tracks: the tracks.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.ledger = PostgresLedger(session)
+        self.tracks = PostgresTrackStore(session)
+
+    @classmethod
+    async def connect(cls, url: str, *, application_name: str, timeout_seconds: float = 10.0) -> Self:
+        """Return a connected database.
+
+        Args:
+            url: `postgresql://…`, `postgres://…` or `postgresql+psycopg://…`. Without `sslmode`, a host that is neither
+                a socket nor loopback must prove its name with a certificate (verify-full).
+            application_name: shows in the server's `pg_stat_activity`; the run id.
+            timeout_seconds: how long to wait for the connection.
+
+        Raises:
+            DatabaseCredentialsError: the URL is unusable, or the server refuses what it says.
+            DatabaseUnavailableError: the server cannot be reached in time.
+            ConfigurationError: the server is older than PostgreSQL 14.
+        """
+        parameters = connection_parameters(url, application_name=application_name, timeout_seconds=timeout_seconds)
+        session = Session(parameters, timeout_seconds=timeout_seconds)
+        await session.open()
+        return cls(session)
+
+    async def close(self) -> None:
+        """Close the connection; what was not committed is rolled back."""
+        await self._session.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()

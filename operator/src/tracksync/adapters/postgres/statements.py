@@ -1,0 +1,144 @@
+"""Every SQL statement of the sync, named and explained. Identifiers come from `columns`, values are always bound."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from psycopg.sql import SQL, Composed, Identifier
+
+from tracksync.adapters.postgres.columns import CONTENT_COLUMNS, LISTING_COLUMNS, TRACK_COLUMNS
+from tracksync.core.tracks.model import DASHBOARD_COLUMNS, TOTAL_COLUMNS
+
+STAGED_COLUMNS: Final = ("run_id", "slug", *LISTING_COLUMNS, "state")
+STAGED_TYPES: Final = ("uuid", "text", "text", "text", "text", "text", "bool", "text", "text")
+"""PostgreSQL's types of STAGED_COLUMNS, for binary COPY."""
+
+
+def _names(columns: tuple[str, ...], prefix: str = "") -> Composed:
+    return SQL(", ").join(SQL(prefix) + Identifier(column) for column in columns)  # type: ignore[arg-type]  # constants
+
+
+def _new_value(column: str) -> Composed:
+    """What the staged item makes of a column: its value, NULL for a proven blank, else what is stored."""
+    name = Identifier(column)
+    if column in LISTING_COLUMNS:
+        return SQL("i.{0}").format(name)
+    cast = SQL("::bigint") if column in TOTAL_COLUMNS else SQL("")
+    text = SQL("(i.dashboard ->> {0}){1}").format(column, cast)
+    return SQL("CASE WHEN i.dashboard ? {0} THEN {1} ELSE t.{2} END").format(column, text, name)
+
+
+def _staged_value(column: str) -> Composed:
+    """Like `_new_value` for a track that is not stored yet."""
+    if column in LISTING_COLUMNS:
+        return SQL("i.{0}").format(Identifier(column))
+    cast = SQL("::bigint") if column in TOTAL_COLUMNS else SQL("")
+    return SQL("(i.dashboard ->> {0}){1}").format(column, cast)
+
+
+# The revision that the database is at; NULL-free, no row when the table is empty.
+READ_REVISION: Final = SQL("SELECT version_num FROM public.tracksync_version")
+REVISION_TABLE_EXISTS: Final = SQL("SELECT to_regclass('public.tracksync_version') IS NOT NULL")
+
+# A new run, or the next epoch of one that did not succeed. No row: the run is finished, or belongs to another source.
+OPEN_RUN: Final = SQL("""
+INSERT INTO runs AS r (run_id, name, namespace, source, state, attempt, epoch)
+VALUES (%(run_id)s, %(name)s, %(namespace)s, %(source)s, 'running', %(attempt)s, 1)
+ON CONFLICT (run_id) DO UPDATE
+SET state = 'running', attempt = excluded.attempt, epoch = r.epoch + 1, started_at = now(), finished_at = NULL,
+    reason = '', results = NULL
+WHERE r.state NOT IN ('succeeded', 'completed_with_errors') AND r.source = excluded.source
+RETURNING epoch
+""")
+
+# The fence: locks the run's row until the transaction ends, so that a newer epoch has to wait for it or ends it.
+# SHARE lets several pods of one run record items side by side.
+FENCE_SHARED: Final = SQL("""
+SELECT state FROM runs WHERE run_id = %(run_id)s AND epoch = %(epoch)s AND state = 'running' FOR SHARE
+""")
+FENCE: Final = SQL("""
+SELECT state FROM runs WHERE run_id = %(run_id)s AND epoch = %(epoch)s AND state = 'running' FOR UPDATE
+""")
+
+DISCARD_ITEMS: Final = SQL("DELETE FROM sync_items WHERE run_id = %(run_id)s")
+
+# After a success only the failures are worth keeping; what was merged may be personal and lives in `tracks` alone.
+DISCARD_MERGED_ITEMS: Final = SQL("DELETE FROM sync_items WHERE run_id = %(run_id)s AND state <> 'failed'")
+
+STAGE_ITEMS: Final = SQL("COPY sync_items ({}) FROM STDIN (FORMAT BINARY)").format(_names(STAGED_COLUMNS))
+
+PENDING_SLUGS: Final = SQL("""
+SELECT slug FROM sync_items WHERE run_id = %(run_id)s AND state = 'waiting' ORDER BY slug COLLATE "C"
+""")
+
+# One statement a batch. Slugs of the run only: an outcome for a slug that was not listed changes nothing.
+RECORD_ITEMS: Final = SQL("""
+UPDATE sync_items AS i
+SET state = o.state, dashboard = o.dashboard, attempts = i.attempts + 1, error_class = o.error_class,
+    http_status = o.http_status
+FROM unnest(%(slugs)s::text[], %(states)s::text[], %(dashboards)s::jsonb[], %(error_classes)s::text[],
+            %(http_statuses)s::smallint[]) AS o (slug, state, dashboard, error_class, http_status)
+WHERE i.run_id = %(run_id)s AND i.slug = o.slug
+""")
+
+CLOSE_RUN: Final = SQL("""
+UPDATE runs SET state = %(state)s, finished_at = now(), reason = %(reason)s, results = %(results)s
+WHERE run_id = %(run_id)s AND epoch = %(epoch)s AND state = 'running'
+RETURNING run_id
+""")
+
+# Tells a close that is repeated (its reply was lost) from a newer epoch.
+IS_CLOSED_AS: Final = SQL("""
+SELECT 1 FROM runs WHERE run_id = %(run_id)s AND epoch = %(epoch)s AND state = %(state)s
+""")
+
+# The staged rows have no statistics yet, and a nested loop over them turns quadratic.
+NO_NESTED_LOOPS: Final = SQL("SET LOCAL enable_nestloop = off")
+
+# Writes the rows that differ and no other; a row that is only listed again counts as reactivated, not as updated.
+UPDATE_TRACKS: Final = SQL("""
+WITH compared AS (
+    SELECT t.id, t.is_active AS was_active, ({is_different}) AS is_different, {new_values}
+    FROM sync_items AS i JOIN tracks AS t ON t.source = %(source)s AND t.slug = i.slug
+    WHERE i.run_id = %(run_id)s
+), changed AS MATERIALIZED (
+    SELECT * FROM compared WHERE is_different OR NOT was_active
+), written AS (
+    UPDATE tracks AS t
+    SET {assignments}, is_active = true, deactivated_at = NULL, last_seen_at = now(),
+        updated_at = CASE WHEN c.is_different THEN now() ELSE t.updated_at END
+    FROM changed AS c WHERE t.id = c.id
+    RETURNING c.was_active, c.is_different
+)
+SELECT count(*), count(*) FILTER (WHERE is_different), count(*) FILTER (WHERE NOT was_active) FROM written
+""").format(
+    is_different=SQL(" OR ").join(
+        SQL("t.{} IS DISTINCT FROM {}").format(Identifier(column), _new_value(column)) for column in CONTENT_COLUMNS
+    ),
+    new_values=SQL(", ").join(
+        SQL("{} AS {}").format(_new_value(column), Identifier(column)) for column in CONTENT_COLUMNS
+    ),
+    assignments=SQL(", ").join(SQL("{0} = c.{0}").format(Identifier(column)) for column in CONTENT_COLUMNS),
+)
+
+# New tracks, in slug order so that two runs that meet take their locks alike.
+INSERT_TRACKS: Final = SQL("""
+INSERT INTO tracks (source, slug, {columns}, last_seen_at)
+SELECT %(source)s, i.slug, {values}, now()
+FROM sync_items AS i
+WHERE i.run_id = %(run_id)s
+  AND NOT EXISTS (SELECT 1 FROM tracks AS t WHERE t.source = %(source)s AND t.slug = i.slug)
+ORDER BY i.slug
+""").format(columns=_names(CONTENT_COLUMNS), values=SQL(", ").join(_staged_value(column) for column in CONTENT_COLUMNS))
+
+COUNT_ITEMS: Final = SQL("SELECT count(*) FROM sync_items WHERE run_id = %(run_id)s")
+
+COUNT_ACTIVE: Final = SQL("SELECT count(*) FROM tracks WHERE source = %(source)s AND is_active")
+
+FIND_TRACKS: Final = SQL("""
+SELECT {columns} FROM tracks
+WHERE (%(source)s::text IS NULL OR source = %(source)s)
+  AND (%(include_inactive)s OR is_active)
+  AND (%(pattern)s::text IS NULL OR slug ILIKE %(pattern)s OR name ILIKE %(pattern)s OR city ILIKE %(pattern)s
+       OR country ILIKE %(pattern)s)
+""").format(columns=_names(TRACK_COLUMNS))

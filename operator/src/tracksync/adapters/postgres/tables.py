@@ -1,0 +1,122 @@
+"""The tables, as SQLAlchemy metadata. Migrations build them; a test compares the two.
+
+Times are `timestamptz`. Rows of `tracks` are never deleted and their ids never change, because other tables point at
+them. `sync_items` is staging area, checkpoint and retry ledger of a run in one.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, UUID
+
+from tracksync.core.tracks.model import TEXT_COLUMNS, TOTAL_COLUMNS
+
+NAMES: Final = {
+    "pk": "%(table_name)s_pkey",
+    "uq": "%(table_name)s_%(column_0_N_name)s_key",
+    "ck": "%(table_name)s_%(constraint_name)s_check",
+    "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+}
+METADATA: Final = MetaData(naming_convention=NAMES)
+
+
+def _moment(name: str, *, is_set_at_insert: bool = False) -> Column[object]:
+    default = text("now()") if is_set_at_insert else None
+    return Column(name, DateTime(timezone=True), nullable=not is_set_at_insert, server_default=default)
+
+
+TRACKS: Final = Table(
+    "tracks",
+    METADATA,
+    Column("id", UUID(as_uuid=True), primary_key=True, server_default=text("gen_random_uuid()")),
+    Column("source", Text, nullable=False),
+    Column("slug", Text, nullable=False),
+    Column("slug_as_listed", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("track_url", Text, nullable=False),
+    Column("events_url", Text, nullable=False),
+    Column("is_featured", Boolean, nullable=False),
+    Column("kind", Text, nullable=False),
+    *(Column(name, Text) for name in TEXT_COLUMNS),
+    *(Column(name, BigInteger) for name in TOTAL_COLUMNS),
+    Column("is_active", Boolean, nullable=False, server_default=text("true")),
+    _moment("deactivated_at"),
+    _moment("last_seen_at"),
+    _moment("created_at", is_set_at_insert=True),
+    _moment("updated_at", is_set_at_insert=True),
+    Column("is_followed", Boolean, nullable=False, server_default=text("false")),
+    Column("start_finish_line", JSONB),
+    Column("latitude", Double),
+    Column("longitude", Double),
+    UniqueConstraint("source", "slug"),
+    CheckConstraint("slug = lower(slug) AND length(slug) BETWEEN 1 AND 63", name="slug"),
+    CheckConstraint("is_active = (deactivated_at IS NULL)", name="deactivated_at"),
+    CheckConstraint("latitude BETWEEN -90 AND 90", name="latitude"),
+    CheckConstraint("longitude BETWEEN -180 AND 180", name="longitude"),
+    *(CheckConstraint(f"{name} >= 0", name=name) for name in TOTAL_COLUMNS),
+)
+
+RUNS: Final = Table(
+    "runs",
+    METADATA,
+    Column("run_id", UUID(as_uuid=True), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("namespace", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    _moment("created_at", is_set_at_insert=True),
+    _moment("started_at", is_set_at_insert=True),
+    _moment("finished_at"),
+    Column("reason", Text, nullable=False, server_default=text("''")),
+    Column("results", JSONB),
+    CheckConstraint("state IN ('running', 'succeeded', 'completed_with_errors', 'failed', 'cancelled')", name="state"),
+    CheckConstraint("(state = 'running') = (finished_at IS NULL)", name="finished_at"),
+    CheckConstraint("attempt >= 1", name="attempt"),
+    CheckConstraint("epoch >= 1", name="epoch"),
+    Index("runs_name_created_at_idx", "name", "created_at"),
+    Index("runs_created_at_idx", "created_at"),
+)
+
+SYNC_ITEMS: Final = Table(
+    "sync_items",
+    METADATA,
+    Column("run_id", UUID(as_uuid=True), ForeignKey("runs.run_id", ondelete="CASCADE"), primary_key=True),
+    Column("slug", Text, primary_key=True),
+    Column("slug_as_listed", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("track_url", Text, nullable=False),
+    Column("events_url", Text, nullable=False),
+    Column("is_featured", Boolean, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    # Only the columns to write: a value, or JSON null for a proven blank. A column that is not a key is preserved.
+    Column("dashboard", JSONB),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("error_class", Text),
+    Column("http_status", SmallInteger),
+    CheckConstraint("state IN ('waiting', 'fetched', 'failed', 'listed')", name="state"),
+    CheckConstraint("(state = 'fetched') = (dashboard IS NOT NULL)", name="dashboard"),
+    CheckConstraint("(state = 'failed') = (error_class IS NOT NULL)", name="error_class"),
+    CheckConstraint("jsonb_typeof(dashboard) = 'object'", name="dashboard_object"),
+    CheckConstraint("attempts >= 0", name="attempts"),
+)

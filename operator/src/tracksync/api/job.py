@@ -1,0 +1,237 @@
+"""TrackSyncJob: one run of the sync, as a user writes it and as the operator and the worker report it.
+
+The schema holds only what works. `OperatorStatus` and `WorkerStatus` are two halves of one `status`, each applied by
+its own field manager; they share no field.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from tracksync.api.base import ApiModel, Condition, Message, ShortText, StoredModel, Timestamp
+from tracksync.api.identity import Stage  # noqa: TC001 -- pydantic resolves the annotation at run time
+
+if TYPE_CHECKING:
+    from pydantic.config import JsonDict
+
+_IMMUTABLE: JsonDict = {
+    "x-kubernetes-validations": [
+        {"rule": "self == oldSelf", "message": "cannot be changed after creation; create a new TrackSyncJob instead"}
+    ]
+}
+"""CEL rule of a field that a run is bound to: what it reads and where it writes."""
+
+Count = Annotated[int, Field(ge=0, le=2_147_483_647)]
+
+
+class SourceSpec(ApiModel):
+    """Where the tracks come from."""
+
+    name: Annotated[str, Field(max_length=40, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")] = "liverc"
+    """Name of a source that the installation allows."""
+    requests_per_second: Annotated[float, Field(gt=0, le=100_000)] | None = None
+    """Request rate to the source's domain, in requests per second. It may only lower the installation's limit, which
+    applies when this is not set."""
+    concurrency: Annotated[int, Field(ge=1, le=64)] | None = None
+    """Requests in flight at once. It may only lower the installation's limit, which applies when this is not set."""
+
+
+class SecretKeyRef(ApiModel):
+    """A key of a Secret in the TrackSyncJob's own namespace."""
+
+    name: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
+    """Name of the Secret."""
+    key: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")] = "url"
+    """Key that holds the database URL, such as postgresql://user:password@host:5432/database."""
+
+
+class TargetSpec(ApiModel):
+    """Where the tracks go."""
+
+    database_secret_ref: SecretKeyRef
+    """Secret that holds the PostgreSQL database's URL."""
+
+
+class MetadataSpec(ApiModel):
+    """What is fetched beyond the catalogue page."""
+
+    enabled: bool = True
+    """Whether each track's dashboard (address, contact, totals) is fetched; false syncs the catalogue page only."""
+
+
+class TrackSyncJobSpec(ApiModel):
+    """The wish: one run of the sync."""
+
+    source: SourceSpec = Field(default_factory=SourceSpec, json_schema_extra=_IMMUTABLE)
+    """Where the tracks come from, and how fast they may be fetched."""
+    target: TargetSpec = Field(json_schema_extra=_IMMUTABLE)
+    """The PostgreSQL database that the tracks are written to."""
+    metadata: MetadataSpec = Field(default_factory=MetadataSpec, json_schema_extra=_IMMUTABLE)
+    """What is fetched beyond the catalogue page."""
+    active_deadline_seconds: Annotated[int, Field(ge=10, le=604_800)] = 3600
+    """Hard limit for the whole run, in seconds from the creation of its Job. A run that exceeds it ends as Failed with
+    reason DeadlineExceeded; no track is changed."""
+
+
+class Phase(StrEnum):
+    """Display word derived from the conditions; programs read the conditions."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    CANCELLING = "Cancelling"
+    SUCCEEDED = "Succeeded"
+    COMPLETED_WITH_ERRORS = "CompletedWithErrors"
+    FAILED = "Failed"
+    CANCELLED = "Cancelled"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a run in this phase never moves again by itself."""
+        return self in TERMINAL_PHASES
+
+
+TERMINAL_PHASES = frozenset({Phase.SUCCEEDED, Phase.COMPLETED_WITH_ERRORS, Phase.FAILED, Phase.CANCELLED})
+
+
+class Attempt(StoredModel):
+    """One Kubernetes Job of this run and how it ended."""
+
+    number: Annotated[int, Field(ge=1)]
+    """Counts from 1."""
+    job_name: ShortText
+    """Name of the Kubernetes Job; written here before the Job is created."""
+    pod_name: ShortText | None = None
+    """The attempt's latest pod."""
+    node: ShortText | None = None
+    """Node that the latest pod ran on."""
+    start_time: Timestamp | None = None
+    """When the latest pod started."""
+    completion_time: Timestamp | None = None
+    """When the attempt ended."""
+    exit_code: int | None = None
+    """Exit code of the worker."""
+    reason: ShortText | None = None
+    """Why the attempt ended, as a CamelCase word."""
+
+
+class OperatorStatus(StoredModel):
+    """The operator's half of the status (field manager tracksync-operator)."""
+
+    observed_generation: Annotated[int, Field(ge=0)] | None = None
+    """Generation of the spec that the operator last acted on."""
+    run_id: ShortText | None = None
+    """Id of the run in the database's ledger."""
+    phase: Phase | None = None
+    """Display word; use the conditions in programs."""
+    conditions: Annotated[tuple[Condition, ...], Field(max_length=16)] = ()
+    """Observations; Succeeded is the summary and what `kubectl wait` should look at."""
+    message: Message | None = None
+    """One sentence on where the run stands, with the remedy when something is wrong."""
+    attempts: Annotated[tuple[Attempt, ...], Field(max_length=5)] = ()
+    """The run's Kubernetes Jobs, oldest first."""
+    start_time: Timestamp | None = None
+    """When the operator took the run up."""
+    completion_time: Timestamp | None = None
+    """When the run reached its end."""
+
+
+class ProgressStatus(StoredModel):
+    """Where the worker stands."""
+
+    stage: Stage
+    """Stage that is being worked on."""
+    done: Count = 0
+    """Items finished in this stage."""
+    total: Count = 0
+    """Items of this stage; 0 while it is not known."""
+    percent: Annotated[int, Field(ge=0, le=100)] = 0
+    """Share of the stage's items that is finished."""
+    text: ShortText = ""
+    """Done and total for people, such as 812/1090."""
+    items_per_minute: Annotated[float, Field(ge=0)] | None = None
+    """Items finished per minute in this stage."""
+    eta: Timestamp | None = None
+    """When this stage is expected to end."""
+    heartbeat: Timestamp
+    """When the worker wrote this."""
+
+
+class StageState(StrEnum):
+    """How far one stage came."""
+
+    RUNNING = "Running"
+    DONE = "Done"
+    FAILED = "Failed"
+
+
+class StageStatus(StoredModel):
+    """One stage of the run."""
+
+    name: Stage
+    """Name of the stage."""
+    state: StageState
+    """Running, Done or Failed."""
+    start_time: Timestamp
+    """When the stage began."""
+    completion_time: Timestamp | None = None
+    """When the stage ended."""
+    duration_seconds: Annotated[float, Field(ge=0)] | None = None
+    """How long the stage took, from a monotonic clock."""
+    done: Count = 0
+    """Items finished."""
+    total: Count = 0
+    """Items of the stage."""
+    failed: Count = 0
+    """Items that failed."""
+
+
+class Results(StoredModel):
+    """Counters of the whole run. Each counts transitions, so an unchanged track is not an update."""
+
+    listed: Count = 0
+    """Tracks on the catalogue page, duplicates and skipped rows left out."""
+    inserted: Count = 0
+    """Tracks that the database did not have."""
+    updated: Count = 0
+    """Tracks of which at least one stored value changed."""
+    unchanged: Count = 0
+    """Listed tracks that the merge did not have to touch."""
+    reactivated: Count = 0
+    """Inactive tracks that are listed again."""
+    failed_items: Count = 0
+    """Tracks whose dashboard could not be had; their stored metadata stays."""
+    skipped_rows: Count = 0
+    """Catalogue rows that were unusable."""
+    duplicates: Count = 0
+    """Catalogue rows that repeated a slug."""
+    requests: Count = 0
+    """HTTP requests sent to the source, retries included."""
+    bytes: Annotated[int, Field(ge=0)] = 0
+    """Bytes of the answers' bodies, as received."""
+
+
+class FailedSample(StoredModel):
+    """One track that failed."""
+
+    slug: Annotated[str, Field(max_length=63)]
+    """The track's slug."""
+    error_class: ShortText
+    """Class of the failure."""
+    http_status: Annotated[int, Field(ge=100, le=599)] | None = None
+    """Status code of the answer, if there was one."""
+
+
+class WorkerStatus(StoredModel):
+    """The worker's half of the status (field manager tracksync-worker)."""
+
+    progress: ProgressStatus | None = None
+    """Where the worker stands."""
+    stages: Annotated[tuple[StageStatus, ...], Field(max_length=5)] = ()
+    """The stages that were begun, in order."""
+    results: Results | None = None
+    """Counters; final once the run has ended."""
+    failed_samples: Annotated[tuple[FailedSample, ...], Field(max_length=10)] = ()
+    """The first failed tracks."""

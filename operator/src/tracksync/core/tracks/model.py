@@ -1,0 +1,214 @@
+"""What the source says about tracks, as frozen values: a listing of them and the dashboard of one.
+
+Fields, states and reasons follow the pages of LiveRC: one catalogue page that lists every track, one dashboard a track.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tracksync.errors import ItemErrorClass
+
+
+class TrackStatus(StrEnum):
+    """What the catalogue says is going on at a track. Volatile: never counts as a change."""
+
+    IDLE = "idle"
+    PRACTICE = "practice"
+    RACING = "racing"
+
+
+class TrackKind(StrEnum):
+    """A labelled guess about what a listed track is; it drops, hides or deactivates nothing."""
+
+    TRACK = "track"
+    EVENT_SITE = "event_site"
+    TEST = "test"
+
+
+class SkipReason(StrEnum):
+    """Why a catalogue row was not usable."""
+
+    MISSING_LINK = "missing_link"
+    EMPTY_HREF = "empty_href"
+    INVALID_SLUG = "invalid_slug"
+    MISSING_NAME = "missing_name"
+    EMPTY_NAME = "empty_name"
+    ROW_ERROR = "row_error"
+
+
+@dataclass(frozen=True, slots=True)
+class ListedTrack:
+    """One row of the catalogue.
+
+    Attributes:
+        slug: the key: lower-case, a legal host label of at most 63 characters.
+        slug_as_listed: the spelling on the page.
+        name: trimmed, inner white space collapsed, NFC.
+        kind: a guess.
+        is_featured: the page's star.
+        status: volatile; None when the row shows none.
+        has_video: volatile.
+        event_name: the current event, volatile.
+        last_updated_text: relative text such as "2 weeks ago", volatile.
+    """
+
+    slug: str
+    slug_as_listed: str
+    name: str
+    kind: TrackKind = TrackKind.TRACK
+    is_featured: bool = False
+    status: TrackStatus | None = None
+    has_video: bool = False
+    event_name: str | None = None
+    last_updated_text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedRow:
+    """A catalogue row that was not usable; `position` counts rows from 1."""
+
+    reason: SkipReason
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The catalogue page as read.
+
+    Attributes:
+        tracks: usable rows in page order, one per slug (the first of duplicates).
+        skipped: unusable rows.
+        duplicates: rows that repeated a slug.
+        problems: why the page is not a complete, valid listing; empty when it is one.
+    """
+
+    tracks: tuple[ListedTrack, ...]
+    skipped: tuple[SkippedRow, ...] = ()
+    duplicates: int = 0
+    problems: tuple[str, ...] = ()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the page proved to be a complete, valid listing."""
+        return not self.problems
+
+
+class FieldState(StrEnum):
+    """What a proven dashboard says about one field."""
+
+    VALUE = "value"
+    BLANK = "blank"
+    """The field's place is there and empty: clears the stored value."""
+    ABSENT = "absent"
+    """The field's place is not there: the stored value stays."""
+    INVALID = "invalid"
+    """A value is there but unusable: the stored value stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One field as read from a dashboard; `value` is set exactly when the state is VALUE."""
+
+    state: FieldState
+    value: str | int | None = None
+    origin: str = ""
+    """Where on the page it came from, in a word or two."""
+
+
+TEXT_COLUMNS: Final = (
+    "street",
+    "city",
+    "state",
+    "postal_code",
+    "country_code",
+    "country",
+    "address",
+    "phone",
+    "website",
+    "email",
+    "description",
+    "logo_url",
+    "livetime_track_id",
+    "facebook_url",
+)
+"""Columns of `tracks` that a dashboard fills with text. `livetime_track_id` is an identifier: digits kept as text."""
+TOTAL_COLUMNS: Final = ("total_laps", "total_practice_sessions", "total_races", "total_entries", "total_events")
+"""Columns of `tracks` that a dashboard fills with whole numbers; unknown is not zero."""
+DASHBOARD_COLUMNS: Final = TEXT_COLUMNS + TOTAL_COLUMNS
+PERSONAL_COLUMNS: Final = frozenset({"street", "address", "phone", "email"})
+"""Columns that may hold personal data: masked in output unless asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dashboard:
+    """A dashboard page as read.
+
+    Attributes:
+        problems: why the page is not proven to be a track's dashboard; empty when it is.
+        fields: a reading for each of DASHBOARD_COLUMNS; empty when the page is not proven.
+    """
+
+    fields: Mapping[str, Reading]
+    problems: tuple[str, ...] = ()
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether the page proved to be a track's dashboard."""
+        return not self.problems
+
+    def stored_values(self) -> dict[str, str | int | None]:
+        """Return what a merge may write: values, and None for proven blanks; every other column stays as it is."""
+        writable = (FieldState.VALUE, FieldState.BLANK)
+        return {column: reading.value for column, reading in self.fields.items() if reading.state in writable}
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedItem:
+    """A track whose dashboard was read and proven."""
+
+    slug: str
+    values: Mapping[str, str | int | None]
+    """Columns to write; a column that is not here stays as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailedItem:
+    """A track whose dashboard could not be had."""
+
+    slug: str
+    error_class: ItemErrorClass
+    http_status: int | None = None
+
+
+ItemResult = FetchedItem | FailedItem
+
+
+@dataclass(frozen=True, slots=True)
+class MergeCounters:
+    """What one merge did to the stored tracks; every number counts transitions."""
+
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    reactivated: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What a run cost the source: requests sent (retries included) and bytes received."""
+
+    requests: int = 0
+    bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTrack:
+    """A row of `tracks`, for display."""
+
+    columns: Mapping[str, object] = field(default_factory=dict)

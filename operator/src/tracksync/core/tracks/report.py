@@ -1,0 +1,70 @@
+"""What a run says about itself: shares, rates, expected ends, and how many failed tracks a run may lose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+MAX_FAILED_PERCENT: Final = 10
+"""More failed items than this share fail the run (acceptance number `maxFailedPercent` of the domain description)."""
+TOLERATED_FAILURES: Final = 2
+"""So many failures are always tolerated: in a catalogue of twelve tracks one failure is no sign of a sick source."""
+
+_SECONDS_PER_MINUTE: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How far a stage is and how long it has taken so far.
+
+    Attributes:
+        done: items finished, failed ones included.
+        total: items of the stage; 0 while it is not known.
+        seconds: time since the stage began, from a monotonic clock.
+    """
+
+    done: int
+    total: int
+    seconds: float
+
+    @property
+    def percent(self) -> int:
+        """Share that is finished, rounded down: 100 only when everything is finished."""
+        if self.total <= 0:
+            return 0
+        return min(100, self.done * 100 // self.total)
+
+    @property
+    def text(self) -> str:
+        """Return done and total for people, such as 812/1090; empty while the total is not known."""
+        return f"{self.done}/{self.total}" if self.total > 0 else ""
+
+    @property
+    def items_per_minute(self) -> float | None:
+        """Items finished per minute; None before there is anything to measure."""
+        if self.done <= 0 or self.seconds <= 0:
+            return None
+        return round(self.done * _SECONDS_PER_MINUTE / self.seconds, 1)
+
+    def eta(self, now: datetime) -> datetime | None:
+        """Return when the stage ends if it goes on as it went so far; None when nothing says so or nothing is left."""
+        left = self.total - self.done
+        if left <= 0 or self.done <= 0 or self.seconds <= 0:
+            return None
+        return now + timedelta(seconds=left * self.seconds / self.done)
+
+
+def allowed_failures(total: int) -> int:
+    """Return how many of `total` items may fail: 10 %, two in a small catalogue, but never all of them."""
+    if total <= 0:
+        return 0
+    return min(max(total * MAX_FAILED_PERCENT // 100, TOLERATED_FAILURES), total - 1)
+
+
+def too_many_failed(failed: int, total: int) -> bool:
+    """Whether so many of `total` items failed that nothing may be merged."""
+    return failed > allowed_failures(total)

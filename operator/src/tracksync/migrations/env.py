@@ -1,0 +1,22 @@
+"""Alembic's environment: runs the revisions on the connection that `adapters.postgres.migrate` hands over.
+
+There is no alembic.ini and no URL here. The caller owns the transaction, the lock and the timeouts.
+"""
+
+from __future__ import annotations
+
+from alembic import context
+
+from tracksync.adapters.postgres.migrate import VERSION_TABLE
+from tracksync.adapters.postgres.tables import METADATA
+
+attributes = context.config.attributes
+context.configure(
+    connection=attributes["connection"],
+    target_metadata=METADATA,
+    version_table=VERSION_TABLE,
+    version_table_schema="public",
+    on_version_apply=attributes["on_version_apply"],
+)
+with context.begin_transaction():
+    context.run_migrations()

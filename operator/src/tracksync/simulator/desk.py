@@ -1,0 +1,88 @@
+"""The state behind the switches: what is set now, who was served how often, and the gate at which dashboards wait."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from tracksync.simulator.faults import DashboardFault, Switches, dashboard_fault_or_none
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+class FaultDesk:
+    """Decides for each request what goes wrong; changed only by its methods, within one event loop."""
+
+    def __init__(self, seed: int, switches: Switches) -> None:
+        self._seed = seed
+        self._initial = switches
+        self._switches = switches
+        self._gate = asyncio.Event()
+        self._passed = 0
+        self._held = 0
+        self._asked: Counter[str] = Counter()
+
+    @property
+    def switches(self) -> Switches:
+        """The switches as they are set now."""
+        return self._switches
+
+    @property
+    def held(self) -> int:
+        """How many dashboards wait at the gate."""
+        return self._held
+
+    def change(self, changes: Mapping[str, Any]) -> None:
+        """Set some switches from JSON; SettingsError changes nothing.
+
+        A `pause_at` among them counts from now on, and whoever waits passes; new `dashboard_faults` count anew as well.
+        """
+        self._switches = self._switches.changed(changes)
+        if "dashboard_faults" in changes:
+            self._asked.clear()
+        if "pause_at" in changes:
+            self._open_gate()
+
+    def reset(self) -> None:
+        """Go back to the switches of the start, with all counts at zero; whoever waits passes."""
+        self._switches = self._initial
+        self._asked.clear()
+        self._open_gate()
+
+    def release(self) -> int:
+        """End the pause for good and return how many dashboards were waiting."""
+        waiting = self._held
+        self.change({"pause_at": None})
+        return waiting
+
+    async def pass_gate(self) -> None:
+        """Return when this dashboard may be answered: at once, or after the pause that it ran into."""
+        if self._switches.pause_at is None or self._passed < self._switches.pause_at:
+            self._passed += 1
+            return
+        self._held += 1
+        try:
+            await self._gate.wait()
+        finally:
+            self._held -= 1
+
+    def fault_for(self, slug: str) -> DashboardFault | None:
+        """Return what is wrong with this answer of the host; counts the answer."""
+        rule = dashboard_fault_or_none(self._switches.dashboard_faults, self._seed, slug)
+        if rule is None:
+            return None
+        self._asked[slug] += 1
+        return None if rule.times is not None and self._asked[slug] > rule.times else rule.fault
+
+    def affected(self, slugs: Iterable[str]) -> dict[str, int]:
+        """Return how many of the hosts have each fault, so that a test knows what to expect."""
+        rules = (dashboard_fault_or_none(self._switches.dashboard_faults, self._seed, slug) for slug in slugs)
+        return dict(Counter(rule.fault.value for rule in rules if rule is not None))
+
+    def _open_gate(self) -> None:
+        """Let those who wait pass; the next pause gets a gate of its own."""
+        self._gate.set()
+        self._gate = asyncio.Event()
+        self._passed = 0

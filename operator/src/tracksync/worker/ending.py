@@ -1,0 +1,72 @@
+"""How a run ended: its outcome, reason and message, and the exit code that says the same to whoever started it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from tracksync.api.identity import Reason
+from tracksync.api.result import Outcome
+from tracksync.errors import ExitCode, FailureReason, RunCancelledError, TrackSyncError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tracksync.api.identity import Stage
+    from tracksync.api.job import Results
+
+MAX_MESSAGE: Final = 1000
+"""Characters; the status field holds 1,024."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The end of a run, in the words of its `Succeeded` condition."""
+
+    outcome: Outcome
+    reason: str
+    message: str
+
+
+def completed(results: Results) -> Ending:
+    """Return the end of a run whose merge was committed."""
+    changes = (
+        f"{results.listed} tracks listed: {results.inserted} inserted, {results.updated} updated, "
+        f"{results.unchanged} unchanged"
+    )
+    if results.failed_items:
+        message = f"{changes}; {results.failed_items} dashboards could not be had, their stored metadata stays"
+        return Ending(Outcome.COMPLETED_WITH_ERRORS, Reason.COMPLETED_WITH_ERRORS, message)
+    return Ending(Outcome.SUCCEEDED, Reason.COMPLETED, changes)
+
+
+def ending_of(error: BaseException, *, stage: Stage | None, merged: bool) -> Ending:
+    """Return the end of a run that this error ended; an unexpected error's text is left out, it may hold data."""
+    outcome = Outcome.CANCELLED if isinstance(error, RunCancelledError) else Outcome.FAILED
+    where = f"stage {stage}" if stage else "start"
+    if isinstance(error, TrackSyncError):
+        reason, message = error.reason, f"{where}: {error}"
+    else:
+        reason = FailureReason.UNEXPECTED
+        message = f"{where}: unexpected {type(error).__name__}; the traceback is in the worker's log"
+    # A failed close of the ledger is the one way to get here after the commit: nobody should believe in a rollback.
+    told = f"{message} (the tracks were already merged)" if merged else message
+    return Ending(outcome, reason, told[:MAX_MESSAGE])
+
+
+def exit_code_of(*, outcome: Outcome, reason: str, item_errors: ExitCode) -> ExitCode:
+    """Return the process's exit code; CompletedWithErrors has `item_errors` (0 in a pod, 10 on a terminal)."""
+    match outcome:
+        case Outcome.SUCCEEDED:
+            return ExitCode.DONE
+        case Outcome.COMPLETED_WITH_ERRORS:
+            return item_errors
+        case Outcome.FAILED | Outcome.CANCELLED:
+            codes = {kind.reason: kind.exit_code for kind in _error_classes(TrackSyncError)}
+            return codes.get(FailureReason(reason), ExitCode.UNEXPECTED)
+
+
+def _error_classes(kind: type[TrackSyncError]) -> Iterator[type[TrackSyncError]]:
+    yield kind
+    for narrower in kind.__subclasses__():
+        yield from _error_classes(narrower)

@@ -1,0 +1,235 @@
+"""The five stages of a run, in order, and its three ways to end: done, failed, stopped."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from tracksync.api.identity import Stage
+from tracksync.api.result import Outcome, WorkerResult
+from tracksync.errors import (
+    DatabaseUnavailableError,
+    FencedError,
+    ListingInvalidError,
+    RunCancelledError,
+    TrackSyncError,
+)
+from tracksync.worker.ending import completed, ending_of
+from tracksync.worker.metadata import fetch_dashboards
+from tracksync.worker.progress import PUBLISH_SECONDS, Publisher, RunProgress
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from tracksync.core.tracks.model import Listing, MergeCounters
+    from tracksync.ports import RunTicket
+    from tracksync.worker.ending import Ending
+    from tracksync.worker.model import RunRequest, WorkerPorts
+
+DATABASE_WAIT_SECONDS: Final = 20.0
+"""How long preflight waits for a database that does not answer; it may be starting at the same time."""
+DATABASE_PAUSE_SECONDS: Final = 1.0
+UNWIND_SECONDS: Final = 3.0
+"""How long a stopped stage may take to roll back before the run ends without it."""
+CLOSE_SECONDS: Final = 5.0
+"""How long a failed or stopped run tries to write its end into the ledger."""
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+async def run_sync(request: RunRequest, ports: WorkerPorts, *, stop: asyncio.Event) -> WorkerResult:
+    """Run the whole sync and return how it ended; raises nothing that a stage can raise.
+
+    Setting `stop` ends the run at once and rolls it back, unless its merge is already committed. Everything after that
+    is bounded: unwinding, closing the ledger and the last report take at most 18 seconds together.
+    """
+    run = _Run(request, ports, RunProgress(ports.clock, ports.source.traffic))
+    publisher = Publisher(ports.progress, run.progress, ports.clock, every_seconds=request.report_every_seconds)
+    try:
+        await _until_done_or_stopped(run, publisher, stop)
+        ending = completed(run.progress.results())
+    except Exception as error:  # noqa: BLE001 -- the run's last line of defence: every error becomes a result
+        ending = _explain(error, run)
+        await _close_after_failure(run, error, ending)
+    await publisher.publish_last()
+    return WorkerResult(
+        run_id=request.identity.run_id,
+        attempt=request.identity.attempt,
+        outcome=ending.outcome,
+        reason=ending.reason,
+        message=ending.message,
+        status=run.progress.snapshot(),
+    )
+
+
+@dataclass(slots=True)
+class _Run:
+    """A run under way; `ticket` is its right to write, `merged` says that there is nothing left to roll back."""
+
+    request: RunRequest
+    ports: WorkerPorts
+    progress: RunProgress
+    ticket: RunTicket | None = None
+    merged: bool = False
+
+
+async def _all_stages(run: _Run) -> None:
+    with run.progress.in_stage(Stage.PREFLIGHT):
+        await _reach_database(run)
+        ticket = await _open(run)
+    with run.progress.in_stage(Stage.CATALOGUE):
+        listing = await _read_listing(run)
+        await run.ports.ledger.stage_listing(ticket, listing, fetch_dashboards=run.request.fetch_dashboards)
+        run.progress.finish_items(len(listing.tracks))
+    with run.progress.in_stage(Stage.METADATA):
+        await _fetch_metadata(run, ticket)
+    with run.progress.in_stage(Stage.MERGE, total=len(listing.tracks)):
+        await _merge(run, ticket)
+        run.progress.finish_items(len(listing.tracks))
+    with run.progress.in_stage(Stage.REPORT, total=len(listing.tracks)):
+        run.progress.finish_items(len(listing.tracks))
+        await _close(run, ticket)
+
+
+async def _reach_database(run: _Run) -> None:
+    """Pass when the database answers and is at the expected migration; wait a little for one that does not answer."""
+    clock = run.ports.clock
+    deadline = clock.monotonic() + DATABASE_WAIT_SECONDS
+    while True:
+        try:
+            await run.ports.ledger.verify_schema()
+        except DatabaseUnavailableError:
+            if clock.monotonic() >= deadline:
+                raise
+            log.warning("database does not answer, waiting", seconds_left=round(deadline - clock.monotonic(), 1))
+            await asyncio.sleep(DATABASE_PAUSE_SECONDS)
+        else:
+            return
+
+
+async def _open(run: _Run) -> RunTicket:
+    """Open the run's row; a stop waits for it, because an opened row without its ticket could not be closed."""
+    opening = asyncio.ensure_future(run.ports.ledger.open_run(run.request.identity))
+    try:
+        run.ticket = await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        await asyncio.wait({opening}, timeout=UNWIND_SECONDS / 2)
+        if opening.done() and opening.exception() is None:
+            run.ticket = opening.result()
+        opening.cancel()
+        raise
+    return run.ticket
+
+
+async def _read_listing(run: _Run) -> Listing:
+    log.info("first request sent")
+    listing = await run.ports.source.fetch_listing()
+    if not listing.is_complete:
+        raise ListingInvalidError(
+            f"the source {run.request.identity.source!r} did not serve a complete catalogue page: "
+            f"{'; '.join(listing.problems)}. No track was touched; look at the page, then start a new run"
+        )
+    run.progress.expect(len(listing.tracks))
+    run.progress.count(listed=len(listing.tracks), skipped_rows=len(listing.skipped), duplicates=listing.duplicates)
+    return listing
+
+
+async def _fetch_metadata(run: _Run, ticket: RunTicket) -> None:
+    if not run.request.fetch_dashboards:
+        return
+    slugs = tuple(await run.ports.ledger.pending_slugs(ticket))
+    run.progress.expect(len(slugs))
+    await fetch_dashboards(run.ports, ticket, run.progress, slugs=slugs, concurrency=run.request.concurrency)
+
+
+async def _merge(run: _Run, ticket: RunTicket) -> None:
+    counters = await _commit_or_roll_back(run.ports.tracks.merge(ticket))
+    run.merged = True
+    run.progress.count(
+        inserted=counters.inserted,
+        updated=counters.updated,
+        unchanged=counters.unchanged,
+        reactivated=counters.reactivated,
+    )
+
+
+async def _commit_or_roll_back(merge: Coroutine[None, None, MergeCounters]) -> MergeCounters:
+    """Return the merge's counters, also when a stop came too late to keep it from committing."""
+    merging = asyncio.ensure_future(merge)
+    try:
+        return await asyncio.shield(merging)
+    except asyncio.CancelledError:
+        merging.cancel()
+        await asyncio.wait({merging}, timeout=UNWIND_SECONDS - 0.5)
+        if merging.done() and not merging.cancelled() and merging.exception() is None:
+            return merging.result()
+        raise
+
+
+async def _close(run: _Run, ticket: RunTicket) -> None:
+    results = run.progress.results()
+    ending = completed(results)
+    async with asyncio.timeout(CLOSE_SECONDS):
+        await run.ports.ledger.close_run(ticket, outcome=ending.outcome, reason=ending.reason, results=results)
+
+
+async def _until_done_or_stopped(run: _Run, publisher: Publisher, stop: asyncio.Event) -> None:
+    """Work through all stages.
+
+    Raises:
+        RunCancelledError: `stop` was set, or the run's TrackSyncJob is gone, before the merge was committed.
+    """
+    work = asyncio.create_task(_all_stages(run), name="stages")
+    asked = asyncio.create_task(stop.wait(), name="stop")
+    shown = asyncio.create_task(publisher.keep_publishing(), name="progress")
+    try:
+        await asyncio.wait({work, asked, shown}, return_when=asyncio.FIRST_COMPLETED)
+        if work.done() or run.merged:
+            await work
+        elif not await _unwind(work):
+            raise _why_stopped(shown)
+    finally:
+        publisher.close()
+        await asyncio.wait({shown}, timeout=PUBLISH_SECONDS)
+        for task in (work, asked, shown):
+            task.cancel()
+        await asyncio.wait({asked, shown})
+        if not shown.cancelled():
+            shown.exception()  # asked for, so that asyncio does not report it as lost
+
+
+async def _unwind(work: asyncio.Task[None]) -> bool:
+    """Stop the stages and let them roll back; True when the merge was committed before the stop could take hold."""
+    work.cancel()
+    await asyncio.wait({work}, timeout=UNWIND_SECONDS)
+    return work.done() and not work.cancelled() and work.exception() is None
+
+
+def _why_stopped(shown: asyncio.Task[None]) -> BaseException:
+    gone = shown.exception() if shown.done() and not shown.cancelled() else None
+    return gone or RunCancelledError("stopped as asked; everything of this run was rolled back, no track was touched")
+
+
+def _explain(error: Exception, run: _Run) -> Ending:
+    if not isinstance(error, TrackSyncError):
+        log.error("unexpected error", stage=str(run.progress.stage), exc_info=error)
+    ending = ending_of(error, stage=run.progress.stage, merged=run.merged)
+    log.warning("run ended early", outcome=str(ending.outcome), reason=ending.reason, message=ending.message)
+    return ending
+
+
+async def _close_after_failure(run: _Run, error: Exception, ending: Ending) -> None:
+    """Write the end into the ledger if that is possible in a few seconds; its staged items go with it."""
+    if run.ticket is None or isinstance(error, FencedError):
+        return
+    outcome = Outcome.CANCELLED if ending.outcome is Outcome.CANCELLED else Outcome.FAILED
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await run.ports.ledger.close_run(
+                run.ticket, outcome=outcome, reason=ending.reason, results=run.progress.results()
+            )
+    except Exception as problem:  # noqa: BLE001 -- the run has failed already; a later epoch discards what is left
+        log.warning("run's end not written to the ledger", error=type(problem).__name__)
