@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from typing import Any
@@ -19,6 +20,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # looptime asks for the event loop in tests without one too; Python 3.11 would then make one that nobody closes.
+    asyncio.set_event_loop(None)
     for name in [name for name in os.environ if name.startswith(HOSTILE_PREFIXES) and not name.startswith(KEPT)]:
         del os.environ[name]
     config.addinivalue_line("markers", "level(number): set from the folder")

@@ -51,11 +51,9 @@ def run_local(console: Console) -> int:
         console.print("\n[bold]tracksync tracks --search raceway[/] (first lines)")
         command = [os.fspath(TRACKSYNC), "tracks", "--search", "raceway", *data]
         shown = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | {"COLUMNS": "110"})
-        console.print("\n".join(shown.stdout.splitlines()[:12]), markup=False)
+        console.print("\n".join(shown.stdout.splitlines()[:12]), markup=False, soft_wrap=True)
     console.print("\nThe demo's database was temporary. With a directory of your own:")
-    console.print("  tracksync simulate --port 8080 &")
-    console.print(
-        "  tracksync run --source-url http://127.0.0.1:8080 --requests-per-second 500 --data-dir ./tracksync-data"
-    )
-    console.print("  tracksync tracks --data-dir ./tracksync-data")
+    run = "tracksync run --source-url http://127.0.0.1:8080 --requests-per-second 500 --data-dir ./tracksync-data"
+    for command in ("tracksync simulate --port 8080 &", run, "tracksync tracks --data-dir ./tracksync-data"):
+        console.print(f"  {command}", soft_wrap=True)
     return 0

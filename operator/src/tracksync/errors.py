@@ -5,7 +5,7 @@
     │   ├── SettingsError             a setting, flag or environment variable
     │   ├── SourceNotAllowedError     the source or a host of it is outside the installation's list
     │   ├── DatabaseCredentialsError  the secret's content is unusable, or the server refused it
-    │   ├── ClusterRefusedError       the Kubernetes API refused: a right, a quota or an admission rule, in its own words
+    │   ├── ClusterRefusedError       the Kubernetes API refused: a right, a quota or an admission rule
     │   └── SchemaMismatchError       the database is at another migration than this build expects
     ├── TransientError                exit code 20, worth another try
     │   ├── DatabaseUnavailableError
@@ -137,9 +137,18 @@ class SourceUnavailableError(TransientError):
 
 
 class ClusterUnavailableError(TransientError):
-    """The Kubernetes API cannot be reached, or answers with an error."""
+    """The Kubernetes API cannot be reached, or answers with an error.
+
+    Attributes:
+        retry_after: seconds that the server asked to wait for; 0 when it said nothing.
+    """
 
     reason = FailureReason.CLUSTER_UNAVAILABLE
+
+    def __init__(self, message: str, *, retry_after: float = 0.0) -> None:
+        """Keep the server's wish beside the message."""
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class TooManyFailedItemsError(TransientError):

@@ -6,18 +6,19 @@ The only module that reads the environment. Precedence: TrackSyncJob spec, then 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tracksync.api.identity import TERMINATION_LOG_PATH
-from tracksync.api.job import TrackSyncJobSpec
+from tracksync.api.job import TrackSyncJobSpec  # noqa: TC001 -- pydantic resolves the annotation at run time
 from tracksync.api.source import SourceEntry
 from tracksync.errors import SettingsError
 
 _PREFIX = "TRACKSYNC_"
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 
 class _Settings(BaseSettings):
@@ -35,7 +36,7 @@ class _Settings(BaseSettings):
         try:
             return cls(**overrides)
         except ValidationError as error:
-            raise SettingsError(explain(error, prefix=_PREFIX)) from None
+            raise SettingsError(explain(error, prefix=str(cls.model_config["env_prefix"]))) from None
 
 
 def explain(error: ValidationError, *, prefix: str = "") -> str:
@@ -71,8 +72,25 @@ class WorkerSettings(_Settings):
     """File with the database URL, mounted from the secret."""
     termination_log: Path = Path(TERMINATION_LOG_PATH)
     """Where the kubelet expects the last word."""
-    log_level: str = "INFO"
+    log_level: LogLevel = "INFO"
     """DEBUG, INFO, WARNING or ERROR."""
+
+
+class ApiServerSettings(_Settings):
+    """Where a pod finds its API server, as the kubelet tells every container."""
+
+    model_config = SettingsConfigDict(env_prefix="KUBERNETES_")
+
+    service_host: str = "kubernetes.default.svc"
+    """Address of the API server; the default is its name in the cluster's DNS."""
+    service_port: Annotated[int, Field(ge=1, le=65535)] = 443
+    """Port of the API server."""
+
+    @property
+    def url(self) -> str:
+        """URL of the API server."""
+        host = f"[{self.service_host}]" if ":" in self.service_host else self.service_host
+        return f"https://{host}:{self.service_port}"
 
 
 class OperatorSettings(_Settings):
@@ -90,7 +108,7 @@ class OperatorSettings(_Settings):
     """How often every TrackSyncJob is looked at without an event, in seconds."""
     liveness_port: Annotated[int, Field(ge=0, le=65535)] = 8080
     """Port of the liveness probe; 0 switches it off (an operator started by hand)."""
-    log_level: str = "INFO"
+    log_level: LogLevel = "INFO"
     """DEBUG, INFO, WARNING or ERROR."""
 
     @property

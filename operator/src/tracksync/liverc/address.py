@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from tracksync.core.tracks.model import FieldState, Reading
-from tracksync.liverc.countries import COUNTRY_NAMES, FOUR_DIGIT_CODES, country_code_or_none
+from tracksync.liverc.countries import COUNTRY_NAMES, country_code_or_none
+from tracksync.liverc.postal import is_placeholder, postal_code_or_none, split_postal_code
 from tracksync.liverc.text import clean_line
 
 if TYPE_CHECKING:
@@ -18,38 +19,11 @@ _MAP: Final = "map"
 _MAP_GAP: Final = "map, left empty"
 _BLOCK: Final = "address block"
 _LONGEST: Final = 300
-_LONGEST_POSTAL: Final = 20
 _LONGEST_STATE: Final = 50
 _FEWEST_PARTS: Final = 4
-_PLACEHOLDER_POSTAL: Final = re.compile(r"0+|12345")
 _NOTHING: Final = frozenset({"", "n/a"})
 """How the site writes that there is no value, in lower case."""
-_POSTAL_BY_COUNTRY: Final = {
-    "BR": r"[0-9]{5}-?[0-9]{3}",
-    "CA": r"[A-Z][0-9][A-Z][ -]?[0-9][A-Z][0-9]",
-    "CZ": r"[0-9]{3} ?[0-9]{2}",
-    "GB": r"[A-Z]{1,2}[0-9][0-9A-Z]? ?[0-9][A-Z]{2}",
-    "GR": r"[0-9]{3} ?[0-9]{2}",
-    "IE": r"[A-Z][0-9][0-9W] ?[0-9A-Z]{4}",
-    "JP": r"[0-9]{3}-?[0-9]{4}",
-    "NL": r"[0-9]{4,5} ?[A-Z]{2}",
-    "PL": r"[0-9]{2}-?[0-9]{3}",
-    "PT": r"[0-9]{4,5}(?:-[0-9]{3})?",
-    "SE": r"[0-9]{3} ?[0-9]{2}",
-    "SK": r"[0-9]{3} ?[0-9]{2}",
-    "TW": r"[0-9]{3}(?:-?[0-9]{2,3})?",
-    "US": r"[0-9]{5}(?:-[0-9]{4})?",
-}
-"""Shapes that could be mistaken for part of the city: those with a space, a hyphen or letters in front."""
-_ANY_POSTAL: Final = r"(?=[A-Z-]*[0-9])[0-9A-Z-]{3,10}"
-_CITY_LINE_BY_COUNTRY: Final = {
-    code: re.compile(rf"(?:(?P<place>.*)[ ,])?(?P<postal>{shape})", re.IGNORECASE)
-    for code, shape in _POSTAL_BY_COUNTRY.items()
-}
-_CITY_LINE: Final = re.compile(rf"(?:(?P<place>.*)[ ,])?(?P<postal>{_ANY_POSTAL})", re.IGNORECASE)
 _CITY_AND_STATE: Final = re.compile(r"(?P<city>[^,].*?) ?, ?(?P<state>[A-Z]{2,3})")
-_PADDED: Final = re.compile(r"0(?P<code>[0-9]{4}(?![0-9]).*)")
-_STRAY_LETTER: Final = re.compile(r"[A-Z](?P<code>[0-9]{4,5})", re.IGNORECASE)
 
 
 def read_location(*, map_query: str | None, block: Sequence[str]) -> dict[str, Reading]:
@@ -132,10 +106,8 @@ def _read_city_line(line: str, code: str | None) -> dict[str, Reading]:
     if code is None and any(char.isdigit() for char in line):
         # Where the city ends and the code begins depends on the country.
         return dict.fromkeys(("city", "state", "postal_code"), Reading(FieldState.INVALID, origin=_BLOCK))
-    place, state, postal = line, "", ""
-    match = (code and _CITY_LINE_BY_COUNTRY.get(code, _CITY_LINE).fullmatch(line)) or _CITY_LINE.fullmatch(line)
-    if match:
-        place, postal = (match["place"] or "").strip(" ,"), match["postal"]
+    place, postal = split_postal_code(line, code)
+    state = ""
     match = _CITY_AND_STATE.fullmatch(place)
     if match:
         place, state = match["city"], match["state"]
@@ -166,15 +138,10 @@ def _state(raw: str, code: str | None, origin: str) -> Reading:
 
 def _postal(raw: str, code: str | None, origin: str) -> Reading:
     text = clean_line(raw, limit=_LONGEST)
-    if text.lower() in _NOTHING or _PLACEHOLDER_POSTAL.fullmatch(text):
+    if text.lower() in _NOTHING or is_placeholder(text):
         return Reading(FieldState.BLANK, origin=origin)
-    if len(text) > _LONGEST_POSTAL or not any(char.isdigit() for char in text):
-        return Reading(FieldState.INVALID, origin=origin)
-    stray = _STRAY_LETTER.fullmatch(text) if code == "AU" else None
-    if stray:
-        text = stray["code"]
-    padded = _PADDED.fullmatch(text) if code in FOUR_DIGIT_CODES else None
-    return Reading(FieldState.VALUE, padded["code"] if padded else text, origin)
+    postal = postal_code_or_none(text, code)
+    return Reading(FieldState.INVALID, origin=origin) if postal is None else Reading(FieldState.VALUE, postal, origin)
 
 
 def _display_line(fields: Mapping[str, Reading]) -> Reading:

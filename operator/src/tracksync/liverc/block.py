@@ -56,7 +56,7 @@ class _Line:
 
 
 def split_address_block(address: LexborNode) -> AddressBlock:
-    """Return the block's location and contact lines; nothing that stands behind a label is ever part of the location."""
+    """Return the block's location and contact lines; nothing behind a label is ever location."""
     location: list[str] = []
     contacts: dict[str, ContactLine] = {}
     is_location = True

@@ -93,11 +93,12 @@ def _read_row(row: LexborNode, domain: str) -> ListedTrack:
     cells = [cell for cell in row.iter() if cell.tag == "td"]
     if len(cells) != _CELLS:
         raise _SkipRowError(SkipReason.ROW_ERROR)
-    icons, content = cells
-    label, link = _read_link(content, domain)
-    name = _read_name(link)
-    classes = {token for icon in icons.css("i") for token in (icon.attributes.get("class") or "").split()}
-    slug = label.lower()
+    # Walking a row's dozen elements once costs a fifth of a selector for each field.
+    icons, content = (list(cell.traverse()) for cell in cells)
+    link = _find_link(content)
+    label = _read_label(link, domain)
+    slug, name = label.lower(), _read_name(link)
+    classes = {token for node in icons if node.tag == "i" for token in _classes(node)}
     return ListedTrack(
         slug=slug,
         slug_as_listed=label,
@@ -106,26 +107,34 @@ def _read_row(row: LexborNode, domain: str) -> ListedTrack:
         is_featured="status_featured" in classes,
         status=next((status for token, status in _STATUS_BY_CLASS.items() if token in classes), None),
         has_video="status_video_1" in classes,
-        event_name=_text_or_none(content.css_first("div.indent small")),
-        last_updated_text=_text_or_none(icons.css_first("small small")),
+        event_name=_small_text_or_none(content, "div", "indent"),
+        last_updated_text=_small_text_or_none(icons, "small"),
     )
 
 
-def _read_link(cell: LexborNode, domain: str) -> tuple[str, LexborNode]:
-    link = cell.css_first("a[href]")
-    if link is None:
-        raise _SkipRowError(SkipReason.MISSING_LINK)
-    href = (link.attributes.get("href") or "").strip()
+def _classes(node: LexborNode) -> list[str]:
+    return (node.attrs.get("class") or "").split()
+
+
+def _find_link(cell: list[LexborNode]) -> LexborNode:
+    for node in cell:
+        if node.tag == "a" and "href" in node.attrs:
+            return node
+    raise _SkipRowError(SkipReason.MISSING_LINK)
+
+
+def _read_label(link: LexborNode, domain: str) -> str:
+    href = (link.attrs.get("href") or "").strip()
     if not href:
         raise _SkipRowError(SkipReason.EMPTY_HREF)
     label = slug_of_href(href, domain)
     if label is None:
         raise _SkipRowError(SkipReason.INVALID_SLUG)
-    return label, link
+    return label
 
 
 def _read_name(link: LexborNode) -> str:
-    strong = link.css_first("strong")
+    strong = next((node for node in link.traverse() if node.tag == "strong"), None)
     if strong is None:
         raise _SkipRowError(SkipReason.MISSING_NAME)
     name = clean_line(strong.text(), limit=_LONGEST_TEXT)
@@ -134,8 +143,13 @@ def _read_name(link: LexborNode) -> str:
     return name
 
 
-def _text_or_none(node: LexborNode | None) -> str | None:
-    return (clean_line(node.text(), limit=_LONGEST_TEXT) or None) if node is not None else None
+def _small_text_or_none(cell: list[LexborNode], parent_tag: str, parent_class: str = "") -> str | None:
+    """Return the text of the first `<small>` right inside such a parent, or None when there is none or it is blank."""
+    for node in cell:
+        parent = node.parent if node.tag == "small" else None
+        if parent is not None and parent.tag == parent_tag and (not parent_class or parent_class in _classes(parent)):
+            return clean_line(node.text(), limit=_LONGEST_TEXT) or None
+    return None
 
 
 def _guess_kind(slug: str, name: str) -> TrackKind:

@@ -304,9 +304,3 @@ _CODE_BY_NAME: Final = {name.casefold(): code for code, name in _pairs(_NAMES + 
 def country_code_or_none(name: str) -> str | None:
     """Return the ISO code of the country with exactly this name, ignoring case; never by a part of the text."""
     return _CODE_BY_NAME.get(name.casefold())
-
-
-FOUR_DIGIT_CODES: Final = frozenset(
-    "AF AL AM AR AT AU BD BE BG CH CV CX CC CY DK GE GL GW HT HU LI LU LV MD MK MZ NE NF NL NO NZ PH PT PY SI SJ TN VE ZA".split()
-)
-"""Countries whose postal codes have (or begin with) four digits: the site pads them with a zero to five."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from tracksync.core.tracks.model import DASHBOARD_COLUMNS, Dashboard, FieldState, Reading
+from tracksync.core.tracks.model import DASHBOARD_COLUMNS, Dashboard, Reading
 from tracksync.liverc.address import read_location
 from tracksync.liverc.block import AddressBlock, split_address_block
 from tracksync.liverc.contacts import read_email, read_phone, read_website

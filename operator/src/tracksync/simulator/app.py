@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["CatalogueFault", "DashboardFault", "DashboardRule", "SimulatorSettings", "Switches", "serve"]
 
 _BACKLOG: Final = 1024
-_GRACE_SECONDS: Final = 0.5
-"""Answers in progress get so long when the simulator stops."""
+_GRACE_SECONDS: Final = 0.3
+"""Answers in progress get so long when the simulator stops; aiohttp then waits as long again for their cancellation."""
 
 
 async def serve(settings: SimulatorSettings, *, stop: asyncio.Event, on_ready: Callable[[int], None]) -> None:

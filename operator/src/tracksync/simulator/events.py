@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import TYPE_CHECKING, Final
 
 from tracksync.simulator.scale import scaled
@@ -56,9 +57,11 @@ _FOREIGN: Final = (
 
 def build_events(rng: Random, count: int, tracks: int) -> list[str]:
     """Return `count` event names in random order, odd ones as often as among 1,090 tracks."""
+    # In turn, so that every script occurs.
+    foreign = cycle(_FOREIGN)
     oddities: list[tuple[int, Callable[[Random], str]]] = [
         (_AMPERSANDS, lambda rng: f"{rng.choice(_CLASSES)} & {rng.choice(_CLASSES)} #{rng.randrange(1, 12)}"),
-        (_NON_ASCII, lambda rng: rng.choice(_FOREIGN).format(n=rng.randrange(1, 12))),
+        (_NON_ASCII, lambda rng: next(foreign).format(n=rng.randrange(1, 12))),
         (_APOSTROPHES, lambda rng: f"{word(rng)}'s {rng.choice(_SERIES)}"),
         (_QUOTES, lambda rng: f'"{word(rng)}" {rng.choice(_SERIES)}'),
         (_DOUBLE_SPACES, lambda rng: f"{place(rng)}  {rng.choice(_SERIES)}"),

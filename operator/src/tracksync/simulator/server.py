@@ -44,7 +44,7 @@ class SimulatorServer:
         except (asyncio.CancelledError, OSError):
             self._journal.abandoned(entry)
             raise
-        self._journal.answered(entry, response.status, response.body_length)
+        self._journal.answered(entry, response.status, _body_bytes(request, response))
         return response
 
     async def _response(self, request: web.BaseRequest, host: VirtualHost) -> web.Response:
@@ -77,6 +77,12 @@ class SimulatorServer:
                 return self._site.error(
                     HTTPStatus.MISDIRECTED_REQUEST if foreign else HTTPStatus.NOT_FOUND, zipped=zipped
                 )
+
+
+def _body_bytes(request: web.BaseRequest, response: web.Response) -> int:
+    """Return how many bytes of body went over the wire (aiohttp's own figure includes the headers)."""
+    body = response.body
+    return len(body) if isinstance(body, bytes) and request.method != hdrs.METH_HEAD else 0
 
 
 def _kind_of(host: VirtualHost, path: str) -> RequestKind:

@@ -56,7 +56,7 @@ def _contacts(profile: Profile) -> dict[str, Any]:
         "email": profile.email,
         "description": "\n".join(profile.description) or None,
         "logo_url": profile.logo.url if profile.logo else None,
-        "livetime_track_id": profile.logo.track_id if profile.logo else None,
+        "livetime_track_id": str(profile.logo.track_id) if profile.logo else None,
         "facebook_url": profile.facebook.url if profile.facebook else None,
     }
 

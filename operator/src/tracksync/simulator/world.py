@@ -72,7 +72,10 @@ def build_world(*, seed: int, tracks: int, domain: str) -> World:
 
 def replay_world(*, seed: int, slugs: Iterable[str], domain: str) -> World:
     """Return a world of the given hosts with invented dashboards; their catalogue rows are unknown to it."""
-    spellings = list({slug.lower(): slug for slug in reversed(list(slugs))}.values())[::-1]
+    by_key: dict[str, str] = {}
+    for slug in slugs:
+        by_key.setdefault(slug.lower(), slug)
+    spellings = list(by_key.values())
     quirks = _spread_quirks(Random(f"{seed}/replay/{len(spellings)}"), len(spellings))
     tracks = (
         Track(number, spelling, spelling, quirk, None)

@@ -6,17 +6,29 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from tracksync.api.identity import Reason
-from tracksync.api.result import Outcome
-from tracksync.errors import ExitCode, FailureReason, RunCancelledError, TrackSyncError
+from tracksync.api.result import Outcome, WorkerResult
+from tracksync.errors import (
+    DatabaseCredentialsError,
+    DatabaseUnavailableError,
+    ExitCode,
+    FailureReason,
+    RunCancelledError,
+    SchemaMismatchError,
+    TrackSyncError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tracksync.api.identity import Stage
-    from tracksync.api.job import Results
+    from tracksync.api.job import Results, WorkerStatus
+    from tracksync.ports import RunIdentity
 
 MAX_MESSAGE: Final = 1000
 """Characters; the status field holds 1,024."""
+
+_DATABASE_ERRORS: Final = (DatabaseCredentialsError, DatabaseUnavailableError, SchemaMismatchError)
+"""Errors for which a message also names the setting that the database's address came from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +52,13 @@ def completed(results: Results) -> Ending:
     return Ending(Outcome.SUCCEEDED, Reason.COMPLETED, changes)
 
 
-def ending_of(error: BaseException, *, stage: Stage | None, merged: bool) -> Ending:
+def ending_of(error: Exception, *, stage: Stage | None, database_setting: str, merged: bool = False) -> Ending:
     """Return the end of a run that this error ended; an unexpected error's text is left out, it may hold data."""
     outcome = Outcome.CANCELLED if isinstance(error, RunCancelledError) else Outcome.FAILED
     where = f"stage {stage}" if stage else "start"
-    if isinstance(error, TrackSyncError):
+    if isinstance(error, _DATABASE_ERRORS):
+        reason, message = error.reason, f"{where}: {database_setting}: {error}"
+    elif isinstance(error, TrackSyncError):
         reason, message = error.reason, f"{where}: {error}"
     else:
         reason = FailureReason.UNEXPECTED
@@ -54,16 +68,28 @@ def ending_of(error: BaseException, *, stage: Stage | None, merged: bool) -> End
     return Ending(outcome, reason, told[:MAX_MESSAGE])
 
 
-def exit_code_of(*, outcome: Outcome, reason: str, item_errors: ExitCode) -> ExitCode:
+def result_of(ending: Ending, identity: RunIdentity, status: WorkerStatus) -> WorkerResult:
+    """Return the last word of this attempt."""
+    return WorkerResult(
+        run_id=identity.run_id,
+        attempt=identity.attempt,
+        outcome=ending.outcome,
+        reason=ending.reason,
+        message=ending.message,
+        status=status,
+    )
+
+
+def exit_code_of(result: WorkerResult, *, item_errors: ExitCode) -> ExitCode:
     """Return the process's exit code; CompletedWithErrors has `item_errors` (0 in a pod, 10 on a terminal)."""
-    match outcome:
+    match result.outcome:
         case Outcome.SUCCEEDED:
             return ExitCode.DONE
         case Outcome.COMPLETED_WITH_ERRORS:
             return item_errors
         case Outcome.FAILED | Outcome.CANCELLED:
             codes = {kind.reason: kind.exit_code for kind in _error_classes(TrackSyncError)}
-            return codes.get(FailureReason(reason), ExitCode.UNEXPECTED)
+            return codes.get(FailureReason(result.reason), ExitCode.UNEXPECTED)
 
 
 def _error_classes(kind: type[TrackSyncError]) -> Iterator[type[TrackSyncError]]:

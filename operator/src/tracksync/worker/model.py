@@ -18,12 +18,14 @@ class RunRequest:
 
     Attributes:
         identity: which run this is.
+        database_setting: where the database's address comes from, for messages: a field, a flag or a variable.
         fetch_dashboards: whether each track's dashboard is fetched; False syncs the catalogue page only.
         concurrency: dashboards in flight at once.
         report_every_seconds: shortest time between two reports, stage changes left out.
     """
 
     identity: RunIdentity
+    database_setting: str
     fetch_dashboards: bool = True
     concurrency: int = 1
     report_every_seconds: float = REPORT_EVERY_SECONDS

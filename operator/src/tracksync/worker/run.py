@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from tracksync.api.identity import Stage
-from tracksync.api.result import Outcome, WorkerResult
+from tracksync.api.result import Outcome
 from tracksync.errors import (
     DatabaseUnavailableError,
     FencedError,
@@ -17,13 +17,14 @@ from tracksync.errors import (
     RunCancelledError,
     TrackSyncError,
 )
-from tracksync.worker.ending import completed, ending_of
+from tracksync.worker.ending import completed, ending_of, result_of
 from tracksync.worker.metadata import fetch_dashboards
 from tracksync.worker.progress import PUBLISH_SECONDS, Publisher, RunProgress
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+    from tracksync.api.result import WorkerResult
     from tracksync.core.tracks.model import Listing, MergeCounters
     from tracksync.ports import RunTicket
     from tracksync.worker.ending import Ending
@@ -55,14 +56,7 @@ async def run_sync(request: RunRequest, ports: WorkerPorts, *, stop: asyncio.Eve
         ending = _explain(error, run)
         await _close_after_failure(run, error, ending)
     await publisher.publish_last()
-    return WorkerResult(
-        run_id=request.identity.run_id,
-        attempt=request.identity.attempt,
-        outcome=ending.outcome,
-        reason=ending.reason,
-        message=ending.message,
-        status=run.progress.snapshot(),
-    )
+    return result_of(ending, request.identity, run.progress.snapshot())
 
 
 @dataclass(slots=True)
@@ -216,7 +210,9 @@ def _why_stopped(shown: asyncio.Task[None]) -> BaseException:
 def _explain(error: Exception, run: _Run) -> Ending:
     if not isinstance(error, TrackSyncError):
         log.error("unexpected error", stage=str(run.progress.stage), exc_info=error)
-    ending = ending_of(error, stage=run.progress.stage, merged=run.merged)
+    ending = ending_of(
+        error, stage=run.progress.stage, database_setting=run.request.database_setting, merged=run.merged
+    )
     log.warning("run ended early", outcome=str(ending.outcome), reason=ending.reason, message=ending.message)
     return ending
 

@@ -41,10 +41,23 @@ class PostgresDatabase:
             DatabaseUnavailableError: the server cannot be reached in time.
             ConfigurationError: the server is older than PostgreSQL 14.
         """
+        database = cls.prepare(url, application_name=application_name, timeout_seconds=timeout_seconds)
+        await database.open()
+        return database
+
+    @classmethod
+    def prepare(cls, url: str, *, application_name: str, timeout_seconds: float = 10.0) -> Self:
+        """Return a database that connects when it is first used; parameters as in `connect`.
+
+        Raises:
+            DatabaseCredentialsError: the URL is unusable.
+        """
         parameters = connection_parameters(url, application_name=application_name, timeout_seconds=timeout_seconds)
-        session = Session(parameters, timeout_seconds=timeout_seconds)
-        await session.open()
-        return cls(session)
+        return cls(Session(parameters, timeout_seconds=timeout_seconds))
+
+    async def open(self) -> None:
+        """Connect now; raises what `connect` raises."""
+        await self._session.open()
 
     async def close(self) -> None:
         """Close the connection; what was not committed is rolled back."""

@@ -1,42 +1,55 @@
 """What psycopg raises, in TrackSync's words: one function each for connecting and for everything after it.
 
-The server's own text is never passed on: it can quote a user, a host, or a value of a row. What is kept is the SQLSTATE.
+The server's own text is never passed on: it can quote a user, a host, or a value of a row. What is kept is the
+SQLSTATE.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Final
-
-import psycopg
+from typing import TYPE_CHECKING, Final
 
 from tracksync.errors import (
-    ConfigurationError,
     DatabaseCredentialsError,
     DatabaseUnavailableError,
     SchemaMismatchError,
     TrackSyncError,
 )
 
-# libpq gives no SQLSTATE for a refused connection, only text in English or the server's language.
-_REFUSALS: Final = (
-    (re.compile(r"password authentication failed|no password supplied|SASL authentication failed|PAM authent"),
-     "the database refused the user or password; check both in the database URL"),
-    (re.compile(r"role \".*\" (does not exist|is not permitted to log in)"),
-     "the database does not know the user, or does not let it log in; check the user in the database URL"),
-    (re.compile(r"database \".*\" does not exist"),
-     "the database named in the database URL does not exist on the server; create it or correct the URL"),
-    (re.compile(r"permission denied for database"),
-     "the user may not connect to the database named in the database URL; grant CONNECT"),
-    (re.compile(r"no pg_hba\.conf entry|pg_hba\.conf rejects|[Pp]eer authentication failed|Ident authentication"),
-     "the server's pg_hba.conf does not admit this user from here; correct the database URL or the server's rules"),
-    (re.compile(r"does not support SSL|certificate|SSL error|sslmode|sslrootcert|sslcert|sslkey|weak sslmode"),
-     "no verified TLS connection to the database: its certificate, its host name or its authority does not fit; "
-     "correct the server or set sslmode and sslrootcert in the database URL"),
-    (re.compile(r"invalid (port|integer|connection option|.* value|require_auth)|unknown host|could not parse"),
-     "the database URL has an unusable parameter; correct its port and options"),
-)  # fmt: skip
+if TYPE_CHECKING:
+    import psycopg
 
+_WRONG_PASSWORD: Final = "the database refused the user or password; check both in the database URL"  # noqa: S105 -- a message, not a password
+_UNKNOWN_USER: Final = (
+    "the database does not know the user, or does not let it log in; check the user in the database URL"
+)
+_UNKNOWN_DATABASE: Final = (
+    "the database named in the database URL does not exist on the server; create it or correct the URL"
+)
+_NOT_ADMITTED: Final = (
+    "the server does not admit this user to this database from here; correct the database URL, the user's right to "
+    "CONNECT, or the server's pg_hba.conf"
+)
+_NOT_VERIFIED: Final = (
+    "no verified TLS connection to the database: its certificate, its host name or its authority does not fit, or it "
+    "speaks no TLS; correct the server, or set sslmode and sslrootcert in the database URL"
+)
+_BAD_PARAMETER: Final = "the database URL has an unusable parameter; correct its port and options"
+
+# libpq gives no SQLSTATE for a refused connection, only text, so the text is matched. What matches nothing is treated
+# as worth another try.
+_REFUSALS: Final = tuple(
+    (re.compile(pattern), message)
+    for pattern, message in (
+        (r"password authentication failed|no password supplied|SASL authentication failed", _WRONG_PASSWORD),
+        (r'role ".*" (does not exist|is not permitted to log in)', _UNKNOWN_USER),
+        (r'database ".*" does not exist', _UNKNOWN_DATABASE),
+        (r"pg_hba\.conf|permission denied for database|(?i:peer|ident) authentication failed", _NOT_ADMITTED),
+        (r"does not support SSL|SSL error|certificate (verify|file|has|for)|(server|root) certificate", _NOT_VERIFIED),
+        (r"ssl(mode|root|cert|key)", _NOT_VERIFIED),
+        (r"invalid (port number|integer value|connection option|\S+ value)", _BAD_PARAMETER),
+    )
+)
 _TRANSIENT_CLASSES: Final = ("08", "40", "53", "55", "57", "58")
 """Connection, transaction rollback, insufficient resources, lock or state, operator intervention, system error."""
 _OUTDATED_SCHEMA: Final = frozenset({"42P01", "42703", "3F000"})
@@ -70,11 +83,7 @@ def statement_failed(error: psycopg.Error) -> TrackSyncError:
         return SchemaMismatchError("the database lacks a table or column; run `tracksync migrate`")
     if state == _UNIQUE:
         return DatabaseUnavailableError("another run wrote the same tracks at the same time; nothing was written")
-    if state.startswith("22"):
-        return TrackSyncError(f"the database refused a value (SQLSTATE {state}); nothing was written")
-    if state.startswith("0A"):
-        return ConfigurationError(f"the database does not support what TrackSync needs (SQLSTATE {state})")
-    return TrackSyncError(f"the database refused a statement (SQLSTATE {state}); nothing was written")
+    return TrackSyncError(f"the database refused a statement or value (SQLSTATE {state}); nothing was written")
 
 
 def _unavailable(state: str | None) -> DatabaseUnavailableError:

@@ -140,7 +140,7 @@ def _connected(url: str) -> Iterator[Connection]:
     engine = create_engine("postgresql+psycopg://", creator=connect, poolclass=NullPool)
     try:
         with engine.begin() as connection:
-            if (connection.dialect.server_version_info or (0,))[0] * 10_000 < OLDEST_SERVER:
+            if int(connection.execute(text("SHOW server_version_num")).scalar_one()) < OLDEST_SERVER:
                 raise ConfigurationError("the database server is older than PostgreSQL 14; use 14 or newer")
             connection.execute(text(SET_LIMITS))
             yield connection

@@ -7,7 +7,7 @@ from typing import Final
 from psycopg.sql import SQL, Composed, Identifier
 
 from tracksync.adapters.postgres.columns import CONTENT_COLUMNS, LISTING_COLUMNS, TRACK_COLUMNS
-from tracksync.core.tracks.model import DASHBOARD_COLUMNS, TOTAL_COLUMNS
+from tracksync.core.tracks.model import TOTAL_COLUMNS
 
 STAGED_COLUMNS: Final = ("run_id", "slug", *LISTING_COLUMNS, "state")
 STAGED_TYPES: Final = ("uuid", "text", "text", "text", "text", "text", "bool", "text", "text")
@@ -15,7 +15,7 @@ STAGED_TYPES: Final = ("uuid", "text", "text", "text", "text", "text", "bool", "
 
 
 def _names(columns: tuple[str, ...], prefix: str = "") -> Composed:
-    return SQL(", ").join(SQL(prefix) + Identifier(column) for column in columns)  # type: ignore[arg-type]  # constants
+    return SQL(", ").join(SQL(prefix) + Identifier(column) for column in columns)
 
 
 def _new_value(column: str) -> Composed:

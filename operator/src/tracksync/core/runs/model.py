@@ -27,8 +27,9 @@ class Key:
     namespace: str
     name: str
 
-    @override
-    def __str__(self) -> str:
+    @property
+    def text(self) -> str:
+        """Both in one word, for logs."""
         return f"{self.namespace}/{self.name}"
 
 

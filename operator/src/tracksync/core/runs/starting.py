@@ -57,7 +57,7 @@ def _refused(job: JobView) -> StartProblem | None:
     if "serviceaccount" in event.message and WORKER_SERVICE_ACCOUNT in event.message:
         remedy = (
             f"Create the ServiceAccount {WORKER_SERVICE_ACCOUNT} and its RoleBinding in this namespace "
-            "(see `tracksync admin install --help`); the run starts by itself then"
+            "(`tracksync admin worker-access --help`); the run starts by itself then"
         )
     return StartProblem(Reason.POD_REFUSED, f"the worker's pod was refused: {event.message}. {remedy}")
 

@@ -44,6 +44,8 @@ class _View(NamedTuple):
 def project(observed: Observed, plan: Plan) -> OperatorStatus:
     """Return the operator's whole half of the status; equal to the observed one when nothing changed."""
     before = observed.status
+    if plan.silent and observed.deleted_at is not None:
+        return before  # it vanishes with its finalizer: there is nothing left to write to
     if plan.silent:
         return before.model_copy(update={"observed_generation": observed.generation})
     ending = plan.ending
@@ -76,9 +78,7 @@ def _phase(plan: Plan) -> Phase:
 def _conditions(observed: Observed, plan: Plan) -> tuple[Condition, ...]:
     wanted = _ended_conditions(_ending(plan)) if plan.state is State.ENDED else _active_conditions(plan)
     known = {condition.type: condition for condition in observed.status.conditions}
-    return tuple(
-        _condition(view, before=known.get(view.type.value), observed=observed) for view in wanted
-    )
+    return tuple(_condition(view, before=known.get(view.type.value), observed=observed) for view in wanted)
 
 
 def _active_conditions(plan: Plan) -> list[_View]:
@@ -88,7 +88,9 @@ def _active_conditions(plan: Plan) -> list[_View]:
     return [
         _View(ConditionType.SUCCEEDED, ConditionStatus.UNKNOWN, summary, plan.message),
         _View(ConditionType.RUNNING, running, plan.reason, plan.message),
-        _View(ConditionType.RECONCILING, ConditionStatus.TRUE, summary, "the run is being stopped" if cancelling else ""),
+        _View(
+            ConditionType.RECONCILING, ConditionStatus.TRUE, summary, "the run is being stopped" if cancelling else ""
+        ),
         _View(ConditionType.STALLED, ConditionStatus.FALSE, Reason.IN_PROGRESS, ""),
     ]
 

@@ -1,0 +1,69 @@
+"""Unpacks wheels into a folder, leaves out what never runs, and compiles the rest. Runs inside the image's build.
+
+Usage: install.py WHEELS TARGET. Hashes were checked when the wheels were downloaded.
+"""
+
+from __future__ import annotations
+
+import compileall
+import py_compile
+import shutil
+import sys
+import zipfile
+from pathlib import Path
+
+# Parts of dependencies that no process of ours imports: tests, stubs, sources of extensions, the synchronous client.
+UNUSED_FOLDERS = ("tests", "test", "testing_data", "__pycache__")
+UNUSED_SUFFIXES = (".pyi", ".pyx", ".pxd", ".c", ".h", ".cpp", ".so.debug")
+UNUSED_PATHS = (
+    "kubernetes/client",
+    "kubernetes/dynamic",
+    "kubernetes/leaderelection",
+    "kubernetes/stream",
+    "kubernetes/watch",
+    "kubernetes/config",
+    "kubernetes/utils",
+    "kubernetes/docs",
+    "bin",
+)
+
+
+def unpack(wheel: Path, target: Path) -> None:
+    """Unpack a wheel's packages; its scripts and headers stay out."""
+    with zipfile.ZipFile(wheel) as archive:
+        for member in archive.infolist():
+            top, *rest = member.filename.split("/")
+            if not top.endswith(".data"):
+                archive.extract(member, target)
+            elif rest and rest[0] in ("purelib", "platlib") and not member.is_dir():
+                path = target.joinpath(*rest[1:])
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(archive.read(member))
+
+
+def prune(target: Path) -> None:
+    """Remove what never runs."""
+    for path in UNUSED_PATHS:
+        shutil.rmtree(target / path, ignore_errors=True)
+    for folder in [path for path in target.rglob("*") if path.is_dir() and path.name in UNUSED_FOLDERS]:
+        shutil.rmtree(folder, ignore_errors=True)
+    for file in target.rglob("*"):
+        if file.is_file() and file.name.endswith(UNUSED_SUFFIXES):
+            file.unlink()
+
+
+def main(wheels: Path, target: Path) -> None:
+    """Unpack every wheel, prune, compile; the same input gives the same bytes."""
+    target.mkdir(parents=True)
+    for wheel in sorted(wheels.glob("*.whl")):
+        unpack(wheel, target)
+    if (target / "kubernetes").is_dir():
+        (target / "kubernetes" / "__init__.py").write_text('"""Only kubernetes.aio is kept in this image."""\n')
+    prune(target)
+    mode = py_compile.PycInvalidationMode.UNCHECKED_HASH  # sources never change in an image: no stat at import
+    if not compileall.compile_dir(target, quiet=1, invalidation_mode=mode, workers=1, stripdir=str(target)):
+        sys.exit("install.py: some files could not be compiled")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

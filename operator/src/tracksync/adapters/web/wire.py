@@ -1,0 +1,89 @@
+"""Frames between the parser process and its parent: lengths, JSON and page bytes; nothing that could run code."""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, Final
+
+from tracksync.core.tracks.model import (
+    Dashboard,
+    FieldState,
+    ListedTrack,
+    Listing,
+    Reading,
+    SkippedRow,
+    SkipReason,
+    TrackKind,
+    TrackStatus,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+LENGTHS: Final = struct.Struct(">II")
+"""A request's header: bytes of its JSON head, bytes of its page."""
+LENGTH: Final = struct.Struct(">I")
+"""An answer's header: bytes of its JSON."""
+LARGEST_ANSWER: Final = 16 * 2**20
+"""Bytes; a longer answer counts as a parser out of hand."""
+_TRACK_FIELDS: Final = tuple(field.name for field in fields(ListedTrack))
+
+
+def encode_request(head: Mapping[str, str], page: bytes) -> bytes:
+    """Return one request's frame."""
+    text = json.dumps(head).encode()
+    return LENGTHS.pack(len(text), len(page)) + text + page
+
+
+def encode_answer(answer: Mapping[str, Any]) -> bytes:
+    """Return one answer's frame."""
+    text = json.dumps(answer).encode()
+    return LENGTH.pack(len(text)) + text
+
+
+def listing_to_json(listing: Listing) -> dict[str, Any]:
+    """Return the listing as JSON values."""
+    return {
+        "tracks": [[getattr(track, name) for name in _TRACK_FIELDS] for track in listing.tracks],
+        "skipped": [(row.reason, row.position) for row in listing.skipped],
+        "duplicates": listing.duplicates,
+        "problems": listing.problems,
+    }
+
+
+def listing_from_json(data: Mapping[str, Any]) -> Listing:
+    """Return the listing that `listing_to_json` wrote; KeyError, TypeError or ValueError for anything else."""
+    return Listing(
+        tracks=tuple(_listed_track(track) for track in data["tracks"]),
+        skipped=tuple(SkippedRow(SkipReason(reason), int(position)) for reason, position in data["skipped"]),
+        duplicates=int(data["duplicates"]),
+        problems=tuple(map(str, data["problems"])),
+    )
+
+
+def _listed_track(values: Sequence[Any]) -> ListedTrack:
+    data = dict(zip(_TRACK_FIELDS, values, strict=True))
+    status = data["status"]
+    kind = TrackKind(data["kind"])
+    return ListedTrack(**{**data, "kind": kind, "status": None if status is None else TrackStatus(status)})
+
+
+def dashboard_to_json(dashboard: Dashboard) -> dict[str, Any]:
+    """Return the dashboard as JSON values."""
+    return {
+        "problems": dashboard.problems,
+        "fields": {name: (field.state, field.value, field.origin) for name, field in dashboard.fields.items()},
+    }
+
+
+def dashboard_from_json(data: Mapping[str, Any]) -> Dashboard:
+    """Return the dashboard that `dashboard_to_json` wrote; KeyError, TypeError or ValueError for anything else."""
+    return Dashboard(
+        fields={
+            name: Reading(FieldState(state), value, str(origin))
+            for name, (state, value, origin) in data["fields"].items()
+        },
+        problems=tuple(map(str, data["problems"])),
+    )

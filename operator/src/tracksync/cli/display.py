@@ -1,0 +1,102 @@
+"""A run's progress for a person: a bar on a terminal, plain lines elsewhere. Both write to standard error."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from tracksync.api.job import ProgressStatus, WorkerStatus
+
+BAR_SECONDS: Final = 0.25
+LINE_SECONDS: Final = 10.0
+
+
+class BarDisplay:
+    """`tracksync.ports.Progress` as a bar with stage, done/total, rate and time of the expected end."""
+
+    def __init__(self, console: Console) -> None:
+        self._bars = Progress(
+            TextColumn("{task.description:<9}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[detail]}"),
+            console=console,
+            expand=True,
+        )
+        self._task: TaskID | None = None
+        self._stage = ""
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    async def publish(self, status: WorkerStatus) -> None:
+        """Move the bar; each stage has its own."""
+        progress = status.progress
+        if progress is None:
+            return
+        if self._task is None or self._stage != progress.stage:
+            self._complete()
+            self._stage = progress.stage
+            self._task = self._bars.add_task(str(progress.stage), total=None, detail="")
+        total = progress.total or None
+        self._bars.update(self._task, total=total, completed=progress.done, detail=describe(progress))
+
+    def _complete(self) -> None:
+        """Fill the bar of the stage that was left."""
+        if self._task is None:
+            return
+        bar = next(task for task in self._bars.tasks if task.id == self._task)
+        total = bar.total or 1
+        self._bars.update(self._task, total=total, completed=total, detail=f"{int(total)}/{int(total)}")
+
+
+class LineDisplay:
+    """`tracksync.ports.Progress` as a line for each report."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._last = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        return
+
+    async def publish(self, status: WorkerStatus) -> None:
+        """Print the state, unless it is the one that was printed last."""
+        if status.progress is None:
+            return
+        line = f"{status.progress.stage} {describe(status.progress)}".rstrip()
+        if line != self._last:
+            self._console.print(line, markup=False, highlight=False)
+        self._last = line
+
+
+def make_display() -> tuple[BarDisplay | LineDisplay, float]:
+    """Return what fits standard error, and how often it wants a report, in seconds."""
+    console = Console(stderr=True)
+    if console.is_terminal:
+        return BarDisplay(console), BAR_SECONDS
+    return LineDisplay(console), LINE_SECONDS
+
+
+def describe(progress: ProgressStatus) -> str:
+    """Return done/total, rate and expected end, as far as they are known."""
+    parts = [progress.text]
+    if progress.items_per_minute is not None and progress.eta is not None:
+        left = max(0, round((progress.eta - progress.heartbeat).total_seconds()))
+        parts += [f"{progress.items_per_minute:.0f}/min", f"ETA {left // 60}:{left % 60:02}"]
+    return "  ".join(part for part in parts if part)

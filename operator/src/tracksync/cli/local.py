@@ -1,0 +1,102 @@
+"""`tracksync run`: a whole sync on one machine, without a cluster and without an installed database."""
+
+from typing import Annotated
+
+import typer
+
+from tracksync.cli.options import DatabaseUrl, DataDir, RunOutput
+
+_SOURCE_PANEL = "Source"
+
+
+def run(
+    *,
+    source_url: Annotated[
+        str | None,
+        typer.Option(
+            "--source-url",
+            metavar="URL",
+            show_default=False,
+            rich_help_panel=_SOURCE_PANEL,
+            help="Where a simulator or a mirror of your own listens, such as http://127.0.0.1:8080. "
+            "[default: the real LiveRC]",
+        ),
+    ] = None,
+    requests_per_second: Annotated[
+        float | None,
+        typer.Option(
+            "--requests-per-second",
+            metavar="NUMBER",
+            min=0.01,
+            max=100_000,
+            show_default=False,
+            rich_help_panel=_SOURCE_PANEL,
+            help="Request rate in requests per second; at most 4 for the real LiveRC. "
+            "[default: 4; 100 for a --source-url on this machine]",
+        ),
+    ] = None,
+    concurrency: Annotated[
+        int | None,
+        typer.Option(
+            "--concurrency",
+            metavar="NUMBER",
+            min=1,
+            max=64,
+            show_default=False,
+            rich_help_panel=_SOURCE_PANEL,
+            help="Requests in flight at once; at most 6 for the real LiveRC. "
+            "[default: 6; 16 for a --source-url on this machine]",
+        ),
+    ] = None,
+    no_metadata: Annotated[
+        bool,
+        typer.Option(
+            "--no-metadata",
+            rich_help_panel=_SOURCE_PANEL,
+            help="Sync the catalogue page only: no dashboard is fetched, stored metadata stays.",
+        ),
+    ] = False,
+    contact: Annotated[
+        str,
+        typer.Option(
+            "--contact",
+            metavar="TEXT",
+            show_default=False,
+            rich_help_panel=_SOURCE_PANEL,
+            help="Your mail address or web page, sent to the source in the User-Agent. Required for the real LiveRC.",
+        ),
+    ] = "",
+    source_name: Annotated[
+        str,
+        typer.Option(
+            "--source-name",
+            metavar="NAME",
+            rich_help_panel=_SOURCE_PANEL,
+            help="Name under which the tracks are stored (column `source`).",
+        ),
+    ] = "liverc",
+    database_url: DatabaseUrl = None,
+    data_dir: DataDir = None,
+    output: Annotated[
+        RunOutput,
+        typer.Option("--output", "-o", help="`json` ends with one JSON document of the counters on standard output."),
+    ] = RunOutput.TEXT,
+) -> None:
+    """Sync the track catalogue into a database on this machine, with a progress bar.
+
+    Exit codes: 0 done, 10 done with failed dashboards, 20 try again later, 30 a setting is wrong, 40 the catalogue page
+    is not valid, 50 stopped by Ctrl-C and rolled back.
+    """
+    from tracksync.cli.databases import choose_database
+    from tracksync.cli.sync import SyncWish, sync_here
+
+    wish = SyncWish(
+        source_url=source_url,
+        requests_per_second=requests_per_second,
+        concurrency=concurrency,
+        fetch_dashboards=not no_metadata,
+        contact=contact.strip(),
+        source_name=source_name,
+        output=output,
+    )
+    raise typer.Exit(sync_here(wish, choose_database(database_url, data_dir)))

@@ -1,0 +1,47 @@
+"""Options that several commands share, and the words that their values may be."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DATABASE_PANEL = "Database"
+
+
+class RunOutput(StrEnum):
+    """How `tracksync run` ends its output."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class ListOutput(StrEnum):
+    """How `tracksync tracks` prints."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--database-url",
+        metavar="URL",
+        show_default=False,
+        rich_help_panel=DATABASE_PANEL,
+        help="PostgreSQL URL, postgresql://USER:PASSWORD@HOST:5432/DATABASE. Better set TRACKSYNC_DATABASE_URL: "
+        "other users of the machine can read a command's arguments. [default: an embedded database]",
+    ),
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        metavar="DIR",
+        show_default=False,
+        rich_help_panel=DATABASE_PANEL,
+        help="Directory of the embedded database. [default: TRACKSYNC_DATA_DIR, else ~/.local/share/tracksync]",
+    ),
+]

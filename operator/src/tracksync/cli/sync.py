@@ -1,0 +1,205 @@
+"""A whole sync in this process: the worker's stages with a local source entry, database and display."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import typer
+from pydantic import ValidationError
+
+from tracksync.adapters.clock import SystemClock
+from tracksync.adapters.postgres.database import PostgresDatabase
+from tracksync.adapters.web.source import WebSource
+from tracksync.api.source import SourceEntry
+from tracksync.cli.databases import opened
+from tracksync.cli.display import make_display
+from tracksync.cli.failure import explain_failure
+from tracksync.cli.options import RunOutput
+from tracksync.errors import ExitCode, SettingsError, TrackSyncError
+from tracksync.logs import configure_logs
+from tracksync.ports import RunIdentity
+from tracksync.settings import explain
+from tracksync.worker.ending import exit_code_of
+from tracksync.worker.model import RunRequest, WorkerPorts
+from tracksync.worker.run import run_sync
+
+if TYPE_CHECKING:
+    from tracksync.api.result import WorkerResult
+    from tracksync.cli.databases import DatabaseChoice
+
+OWN_MACHINE_RATE: Final = 100.0
+OWN_MACHINE_CONCURRENCY: Final = 16
+HIGHEST_RATE: Final = 100_000.0
+HIGHEST_CONCURRENCY: Final = 64
+_PORTS: Final = {"http": 80, "https": 443}
+_REAL: Final = SourceEntry()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncWish:
+    """The options of `tracksync run` about source and output."""
+
+    source_url: str | None = None
+    requests_per_second: float | None = None
+    concurrency: int | None = None
+    fetch_dashboards: bool = True
+    contact: str = ""
+    source_name: str = "liverc"
+    output: RunOutput = RunOutput.TEXT
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReport:
+    """How the run ended, and how many tracks are active now (None when the database does not say)."""
+
+    result: WorkerResult
+    seconds: float
+    active_tracks: int | None
+
+    def as_json(self) -> str:
+        """Return the one JSON document of `--output json`."""
+        results = self.result.status.results
+        counters = results.to_wire() if results else {}
+        document = {
+            "runId": self.result.run_id,
+            "outcome": self.result.outcome,
+            "reason": self.result.reason,
+            "message": self.result.message,
+            **counters,
+            "durationSeconds": round(self.seconds, 3),
+            "activeTracks": self.active_tracks,
+        }
+        return json.dumps(document, indent=2)
+
+
+def sync_here(wish: SyncWish, choice: DatabaseChoice) -> ExitCode:
+    """Run the whole sync, show it, and return the process's exit code.
+
+    Raises:
+        TrackSyncError: it could not begin: an option or the database is unusable.
+    """
+    configure_logs(json=False, level="ERROR")
+    entry = source_entry(wish)
+    with opened(choice) as url:
+        if choice.is_embedded:
+            from tracksync.adapters.postgres.migrate import migrate
+
+            migrate(url)
+        report = asyncio.run(_sync(wish, entry, url, choice.setting))
+    _show(report, wish.output)
+    return exit_code_of(report.result, item_errors=ExitCode.ITEM_ERRORS)
+
+
+def source_entry(wish: SyncWish) -> SourceEntry:
+    """Return the source that this run may talk to: the person who runs it is its admin.
+
+    Raises:
+        SettingsError: an option is unusable, or would be impolite to the real LiveRC.
+    """
+    values = _real_source(wish) if wish.source_url is None else _own_source(wish, wish.source_url)
+    try:
+        return SourceEntry(name=wish.source_name, contact=wish.contact, **values)
+    except ValidationError as error:
+        raise SettingsError(f"--source-url, --source-name or --contact: {explain(error)}") from None
+
+
+def _real_source(wish: SyncWish) -> dict[str, object]:
+    if not wish.contact:
+        raise SettingsError(
+            "--contact: the real LiveRC should know who asks; give your mail address or web page, "
+            "or --source-url for a simulator"
+        )
+    rate = wish.requests_per_second or _REAL.requests_per_second
+    concurrency = wish.concurrency or _REAL.concurrency
+    if rate > _REAL.requests_per_second:
+        raise SettingsError(f"--requests-per-second: at most {_REAL.requests_per_second:g} for the real LiveRC")
+    if concurrency > _REAL.concurrency:
+        raise SettingsError(f"--concurrency: at most {_REAL.concurrency} for the real LiveRC")
+    return {"requests_per_second": rate, "concurrency": concurrency}
+
+
+def _own_source(wish: SyncWish, source_url: str) -> dict[str, object]:
+    try:
+        url = urlsplit(source_url)
+        port = url.port
+    except ValueError as error:
+        raise SettingsError(f"--source-url: not a URL ({error}); give one such as http://127.0.0.1:8080") from None
+    host = url.hostname or ""
+    if url.scheme not in _PORTS or not host or url.username or url.path.strip("/") or url.query:
+        raise SettingsError("--source-url: give scheme, host and port only, such as http://127.0.0.1:8080")
+    if host == _REAL.domain or host.endswith(f".{_REAL.domain}"):
+        raise SettingsError("--source-url: this is the real LiveRC; leave the option out, so that its limits apply")
+    is_here = _is_loopback(host)
+    return {
+        "scheme": url.scheme,
+        "connect_to": f"{f'[{host}]' if ':' in host else host}:{port or _PORTS[url.scheme]}",
+        "allow_private_addresses": True,
+        "requests_per_second": wish.requests_per_second or (OWN_MACHINE_RATE if is_here else _REAL.requests_per_second),
+        "concurrency": wish.concurrency or (OWN_MACHINE_CONCURRENCY if is_here else _REAL.concurrency),
+    }
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+async def _sync(wish: SyncWish, entry: SourceEntry, url: str, database_setting: str) -> SyncReport:
+    clock, stop = SystemClock(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    display, every_seconds = make_display()
+    run_id = str(uuid4())
+    request = RunRequest(
+        identity=RunIdentity(
+            run_id=run_id, name="local", namespace="", attempt=1, source=entry.name, domain=entry.domain
+        ),
+        database_setting=database_setting,
+        fetch_dashboards=wish.fetch_dashboards,
+        concurrency=entry.concurrency,
+        report_every_seconds=every_seconds,
+    )
+    async with AsyncExitStack() as resources:
+        database = await resources.enter_async_context(PostgresDatabase.prepare(url, application_name=run_id))
+        source = WebSource(
+            entry, requests_per_second=entry.requests_per_second, concurrency=entry.concurrency, clock=clock
+        )
+        ports = WorkerPorts(
+            ledger=database.ledger,
+            tracks=database.tracks,
+            source=await resources.enter_async_context(source),
+            progress=display,
+            clock=clock,
+        )
+        resources.enter_context(display)
+        started = clock.monotonic()
+        result = await run_sync(request, ports, stop=stop)
+        seconds = clock.monotonic() - started
+        return SyncReport(result, seconds, await _count_active(database, entry.name))
+
+
+async def _count_active(database: PostgresDatabase, source: str) -> int | None:
+    with suppress(TrackSyncError):
+        return await database.tracks.count_active(source)
+    return None
+
+
+def _show(report: SyncReport, output: RunOutput) -> None:
+    result = report.result
+    if exit_code_of(result, item_errors=ExitCode.DONE) is not ExitCode.DONE:
+        explain_failure(f"{result.outcome}: {result.message}", result.reason)
+    if output is RunOutput.JSON:
+        typer.echo(report.as_json())
+    elif exit_code_of(result, item_errors=ExitCode.DONE) is ExitCode.DONE:
+        typer.echo(f"{result.outcome}: {result.message} ({report.seconds:.1f} s)")
+        typer.echo(f"{report.active_tracks} active tracks are stored; `tracksync tracks` shows them")

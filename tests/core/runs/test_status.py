@@ -1,0 +1,164 @@
+"""Phase and conditions, their transition times, and the properties that hold for every observation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.runs import (
+    NOW,
+    a_job,
+    a_pod,
+    a_run,
+    after,
+    announced,
+    ended_with,
+    last_word,
+    with_job,
+)
+from tracksync.api.identity import FINALIZER
+from tracksync.api.job import OperatorStatus
+from tracksync.api.result import Outcome
+from tracksync.core.runs.decide import decide
+from tracksync.core.runs.model import EventView, JobEnd, Severity, Terminated
+from tracksync.core.runs.status import events, project
+
+if TYPE_CHECKING:
+    from tracksync.core.runs.model import Observed
+
+SUCCESS = last_word(Outcome.SUCCEEDED, "Completed", "3 tracks listed")
+
+
+def shown(observed: Observed) -> dict[str, str]:
+    status = project(observed, decide(observed))
+    conditions = {condition.type: f"{condition.status}/{condition.reason}" for condition in status.conditions}
+    return {"phase": str(status.phase)} | conditions
+
+
+@pytest.mark.parametrize(
+    ("observed", "expected"),
+    [
+        (a_run(), "Pending Unknown/Pending False/Pending True/Pending False/InProgress"),
+        (with_job(), "Pending Unknown/Pending False/PodPending True/Pending False/InProgress"),
+        (
+            with_job(pod=a_pod(running=True)),
+            "Running Unknown/InProgress True/PodRunning True/InProgress False/InProgress",
+        ),
+        (
+            with_job(pod=a_pod(running=True), deleted_at=after(-1)),
+            "Cancelling Unknown/Cancelling False/Cancelling True/Cancelling False/InProgress",
+        ),
+        (
+            ended_with(0, message=SUCCESS),
+            "Succeeded True/Completed False/Finished False/Finished False/Completed",
+        ),
+        (ended_with(40), "Failed False/SourceInvalid False/Finished False/Finished True/SourceInvalid"),
+        (
+            a_run(sources={}),
+            "Failed False/SourceNotAllowed False/Finished False/Finished True/SourceNotAllowed",
+        ),
+    ],
+)
+def test_phase_and_conditions_say_the_same(observed: Observed, expected: str) -> None:
+    names = ("phase", "Succeeded", "Running", "Reconciling", "Stalled")
+    assert " ".join(shown(observed)[name] for name in names) == expected
+
+
+def test_a_transition_time_moves_only_with_its_status() -> None:
+    first = with_job()
+    status = project(first, decide(first))
+    later = replace(with_job(pod=a_pod(running=True), status=status), now=after(60))
+    times = {condition.type: condition.last_transition_time for condition in project(later, decide(later)).conditions}
+    assert (times["Succeeded"], times["Running"]) == (NOW, after(60))
+
+
+def test_what_is_written_is_what_is_read_back() -> None:
+    observed = replace(with_job(pod=a_pod(running=True)), now=NOW.replace(microsecond=123_456))
+    status = project(observed, decide(observed))
+    assert OperatorStatus.model_validate(status.to_wire()) == status
+
+
+def test_messages_are_cut_to_what_the_schema_allows() -> None:
+    observed = with_job(a_job(events=(EventView("FailedCreate", "x" * 5000),)))
+    status = project(observed, decide(observed))
+    assert status.message is not None
+    assert len(status.message) == 1024
+
+
+def test_events_are_emitted_on_transitions_only() -> None:
+    observed = ended_with(40)
+    status = project(observed, decide(observed))
+    assert [event.severity for event in events(observed.status, status)] == [Severity.WARNING]
+    assert events(status, status) == ()
+
+
+def test_a_finished_run_still_follows_its_generation() -> None:
+    observed = ended_with(0, message=SUCCESS)
+    done = project(observed, decide(observed))
+    edited = replace(observed, status=done, generation=2)
+    after_edit = project(edited, decide(edited))
+    assert (after_edit.observed_generation, after_edit.phase) == (2, done.phase)
+    assert after_edit.conditions == done.conditions
+
+
+pods = st.builds(
+    a_pod,
+    running=st.booleans(),
+    gone=st.booleans(),
+    deleting=st.booleans(),
+    disrupted=st.booleans(),
+    terminated=st.none()
+    | st.builds(
+        Terminated,
+        st.sampled_from([0, 1, 20, 30, 40, 50, 60, 70, 137]),
+        st.sampled_from(["", "Error", "OOMKilled"]),
+        st.sampled_from(["", "{", SUCCESS]),
+        st.just(NOW),
+    ),
+)
+jobs = st.builds(
+    a_job,
+    deleting=st.booleans(),
+    end=st.none() | st.builds(JobEnd, st.booleans(), st.sampled_from(["", "DeadlineExceeded"])),
+)
+observations = st.fixed_dictionaries(
+    {
+        "jobs": st.lists(jobs, max_size=1).map(tuple),
+        "pods": st.lists(pods, max_size=2).map(tuple),
+        "deleted_at": st.none() | st.sampled_from([after(-100), after(-1)]),
+        "finalizers": st.sampled_from([(), (FINALIZER,)]),
+        "foreign_job": st.booleans(),
+        "strays": st.sampled_from([(), ("old",)]),
+        "generation": st.integers(1, 3),
+    }
+)
+
+
+@given(st.lists(observations, min_size=1, max_size=8))
+def test_terminal_is_absorbing_for_every_sequence_of_observations(sequence: list[dict[str, Any]]) -> None:
+    status = OperatorStatus()
+    for number, changes in enumerate(sequence):
+        observed = a_run(status=status, now=after(number), **changes)
+        projected = project(observed, decide(observed))
+        if status.phase is not None and status.phase.is_terminal:
+            assert projected.phase is status.phase
+            assert projected.conditions == status.conditions
+        status = projected
+
+
+@given(observations)
+def test_deciding_again_with_the_new_status_changes_nothing_in_it(changes: dict[str, Any]) -> None:
+    observed = announced(**changes)
+    status = project(observed, decide(observed))
+    again = replace(observed, status=status)
+    assert project(again, decide(again)).to_wire() == status.to_wire()
+
+
+@given(observations)
+def test_every_status_fits_the_limits_of_its_schema(changes: dict[str, Any]) -> None:
+    status = project(a_run(**changes), decide(a_run(**changes)))
+    assert OperatorStatus.model_validate(status.to_wire()) == status
