@@ -17,6 +17,9 @@ _ETCD_PEER: Final = "http://127.0.0.1:2380"
 _TOLERATION_SECONDS: Final = 10
 _GRACE_PERIOD: Final = "20s"
 
+# The default of 20 calls a second makes the start 5 s longer and 200 Jobs take half a minute.
+_FAST_CLIENT: Final = ("--kube-api-qps=500", "--kube-api-burst=1000")
+
 
 @dataclass(frozen=True, slots=True)
 class Programs:
@@ -94,6 +97,8 @@ class Programs:
             "--leader-elect=false",
             "--bind-address=127.0.0.1",
             f"--node-monitor-grace-period={_GRACE_PERIOD}",
+            "--concurrent-job-syncs=20",
+            *_FAST_CLIENT,
         )
 
     def scheduler(self) -> Program:
@@ -102,6 +107,7 @@ class Programs:
             f"--kubeconfig={self.layout.pki}/scheduler.kubeconfig",
             "--leader-elect=false",
             "--bind-address=127.0.0.1",
+            *_FAST_CLIENT,
         )
 
     def dns(self) -> Program:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.runs import NO_RESULTS, a_listing, a_run, a_track, failed, fetched, staged
+from tests.support.store import NO_RESULTS, a_listing, a_run, a_track, failed, fetched, staged
 from tracksync.api.result import Outcome
 from tracksync.core.tracks.model import Listing
 from tracksync.errors import ConfigurationError, FencedError, ListingInvalidError
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from tests.ports.conftest import Store
-    from tests.support.runs import Database
+    from tests.support.store import Database
     from tracksync.ports import RunTicket
 
 SUCCESSES = (Outcome.SUCCEEDED, Outcome.COMPLETED_WITH_ERRORS)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.runs import a_listing, a_run, a_track, failed, fetched, staged, synced
+from tests.support.store import a_listing, a_run, a_track, failed, fetched, staged, synced
 from tracksync.core.tracks.model import DASHBOARD_COLUMNS, MergeCounters
 
 if TYPE_CHECKING:

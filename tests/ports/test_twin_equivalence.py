@@ -9,13 +9,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.postgres import fetch_all
-from tests.support.runs import a_listing, a_track, failed, fetched, synced
+from tests.support.store import a_listing, a_track, failed, fetched, synced
 from tracksync.adapters.memory import MemoryDatabase
 from tracksync.adapters.postgres.database import PostgresDatabase
 from tracksync.core.tracks.model import TEXT_COLUMNS, TOTAL_COLUMNS
 
 if TYPE_CHECKING:
-    from tests.support.runs import Database
+    from tests.support.store import Database
     from tracksync.core.tracks.model import FailedItem, FetchedItem, ListedTrack, MergeCounters
 
 OF_THE_RUN_ITSELF = ("id", "created_at", "updated_at", "last_seen_at", "deactivated_at")

@@ -62,7 +62,7 @@ def test_the_truth_is_what_the_rules_of_the_domain_make_of_the_pages() -> None:
         "email": "info@example.org",
         "description": "One.\nTwo.",
         "logo_url": "https://assets.livetimescoring.com/track_logos/1004/logo.png",
-        "livetime_track_id": 1004,
+        "livetime_track_id": "1004",
         "facebook_url": "https://www.facebook.com/example",
         "total_laps": 5,
         "total_practice_sessions": 4,

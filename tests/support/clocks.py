@@ -1,4 +1,4 @@
-"""Clocks that tests hold."""
+"""A clock that the event loop holds (`tracksync.adapters.memory.ManualClock` is the one that tests move by hand)."""
 
 from __future__ import annotations
 
@@ -6,22 +6,6 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 START = datetime(2026, 1, 31, 2, 0, tzinfo=UTC)
-
-
-class HeldClock:
-    """Time stands still until `advance`."""
-
-    def __init__(self) -> None:
-        self.seconds = 1000.0
-
-    def now(self) -> datetime:
-        return START + timedelta(seconds=self.seconds - 1000.0)
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    def advance(self, seconds: float) -> None:
-        self.seconds += seconds
 
 
 class LoopClock:

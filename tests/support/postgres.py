@@ -59,7 +59,7 @@ class PostgresServer:
     def database(self, *, is_migrated: bool = True) -> Iterator[str]:
         """Give the URL of a database that exists as long as the block."""
         name = f"test_{uuid4().hex}"
-        self.execute("CREATE DATABASE {} TEMPLATE {}", name, self._migrated_template() if is_migrated else "template0")
+        self.execute("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy", name, self._migrated_template() if is_migrated else "template0")
         try:
             yield self.url_of(name)
         finally:

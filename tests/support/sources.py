@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def a_listing(size: int, *, problems: tuple[str, ...] = ()) -> Listing:
-    """Return a listing of tracks named track000, track001 …"""
+    """Return a listing of tracks named track000, track001 and so on."""
     slugs = [f"track{number:03}" for number in range(size)]
     return Listing(tuple(ListedTrack(slug, slug, slug.capitalize()) for slug in slugs), problems=problems)
 
@@ -21,7 +21,7 @@ def a_listing(size: int, *, problems: tuple[str, ...] = ()) -> Listing:
 def a_dashboard(**values: str | int) -> Dashboard:
     """Return a proven dashboard that has these values and none of the other fields."""
     absent = Reading(FieldState.ABSENT)
-    readings = {column: absent for column in DASHBOARD_COLUMNS}
+    readings = dict.fromkeys(DASHBOARD_COLUMNS, absent)
     return Dashboard(readings | {column: Reading(FieldState.VALUE, value) for column, value in values.items()})
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.clocks import HeldClock, LoopClock
+from tests.support.clocks import LoopClock
+from tracksync.adapters.memory import ManualClock
 from tracksync.api.identity import Stage
 from tracksync.api.job import StageState, WorkerStatus
 from tracksync.core.tracks.model import FailedItem, Traffic
@@ -44,7 +45,7 @@ class Shown:
 
 
 def test_a_snapshot_tells_stage_pace_and_expected_end() -> None:
-    clock = HeldClock()
+    clock = ManualClock()
     report = a_report(clock)
     with report.in_stage(Stage.METADATA, total=1090):
         clock.advance(203)
@@ -63,7 +64,7 @@ def test_a_snapshot_tells_stage_pace_and_expected_end() -> None:
 
 
 def test_durations_come_from_the_monotonic_clock_and_stop_with_the_stage() -> None:
-    clock = HeldClock()
+    clock = ManualClock()
     report = a_report(clock)
     with report.in_stage(Stage.PREFLIGHT):
         clock.advance(1.5)
@@ -73,14 +74,14 @@ def test_durations_come_from_the_monotonic_clock_and_stop_with_the_stage() -> No
 
 
 def test_a_stage_that_raises_is_failed() -> None:
-    report = a_report(HeldClock())
+    report = a_report(ManualClock())
     with suppress(ValueError), report.in_stage(Stage.MERGE):
         raise ValueError
     assert report.snapshot().stages[0].state is StageState.FAILED
 
 
 def test_failed_items_are_counted_and_the_first_ten_shown() -> None:
-    report = a_report(HeldClock())
+    report = a_report(ManualClock())
     with report.in_stage(Stage.METADATA, total=50):
         counts = [report.fail_item(FailedItem(f"t{n}", ItemErrorClass.TIMEOUT)) for n in range(12)]
     status = report.snapshot()

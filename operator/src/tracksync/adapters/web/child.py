@@ -56,7 +56,7 @@ def _lock_down() -> None:
 
 
 def _allow_cpu(seconds: int) -> None:
-    """Let the kernel end this process when the next page takes more CPU time than this (one second is its unit)."""
+    """Let the kernel end this process when the next page takes more CPU time than this, to the next whole second."""
     used = int(time.process_time()) + 1
     resource.setrlimit(resource.RLIMIT_CPU, (used + seconds, resource.RLIM_INFINITY))
 

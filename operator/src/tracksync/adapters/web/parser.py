@@ -30,7 +30,8 @@ _PAGES_AHEAD: Final = 4
 PAGE_SECONDS: Final = 10.0
 """Wall-clock deadline of one page; the CPU limit strikes first unless the machine is very busy."""
 CPU_SECONDS: Final = 2
-"""CPU limit of one page, in whole seconds: the kernel counts in them. An ordinary page takes a thousandth."""
+"""CPU limit of one page: it strikes after this and up to one second more, for the kernel counts in whole ones.
+An ordinary page takes a thousandth of a second."""
 
 
 class PageNotParsedError(Exception):

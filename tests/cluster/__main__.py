@@ -1,0 +1,127 @@
+"""The command line of the cluster: python -m tests.cluster COMMAND."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+from tests.cluster.build import ensure_binaries
+from tests.cluster.console import tell
+from tests.cluster.errors import ClusterError
+from tests.cluster.processes import ProcessCluster
+from tests.cluster.select import select_cluster
+from tests.cluster.system import obstacles
+
+_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="python -m tests.cluster",
+    help=(
+        "A real Kubernetes of this checkout's own: through kind where a Docker engine answers, "
+        "otherwise as processes (as root on Linux). It never reads or writes your own kube context."
+    ),
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.command()
+def up(
+    nodes: Annotated[int, typer.Option(min=1, max=2, help="How many nodes; 2 also adds one to a running cluster.")] = 1,
+) -> None:
+    """Start the cluster, or find the one that runs; builds and installs what is missing.
+
+    The first time on a machine this takes about 15 minutes on 2 cores, afterwards some seconds.
+    """
+    cluster = select_cluster()
+    cluster.up(nodes)
+    tell(f"the cluster ({cluster.kind}) is ready; its kubeconfig: {cluster.kubeconfig}")
+    tell("try: python -m tests.cluster kubectl get nodes")
+
+
+@app.command()
+def down() -> None:
+    """Remove the cluster and everything in it; also clears away what a killed `up` left behind."""
+    select_cluster().down()
+    tell("the cluster is gone")
+
+
+@app.command()
+def status() -> None:
+    """Show whether a cluster runs and its parts; exit code 1 when none does."""
+    cluster = select_cluster()
+    if not cluster.running():
+        tell("no cluster runs here; start one with: python -m tests.cluster up")
+        for reason in obstacles():
+            tell(f"  obstacle: {reason}")
+        raise typer.Exit(1)
+    typer.echo(f"kind:        {cluster.kind}")
+    typer.echo(f"kubeconfig:  {cluster.kubeconfig}")
+    typer.echo(f"nodes:       {', '.join(node.name for node in cluster.nodes())}")
+    if isinstance(cluster, ProcessCluster):
+        for name, pid in cluster.process_table().items():
+            typer.echo(f"  {name:<26}{'not running' if pid is None else f'pid {pid}'}")
+
+
+@app.command()
+def build() -> None:
+    """Build the cluster's programs into your cache folder without starting anything."""
+    tell(f"the programs are in {ensure_binaries().search_path.replace(os.pathsep, ' ')}")
+
+
+@app.command()
+def image() -> None:
+    """Build the product's and PostgreSQL's images as files; does nothing when nothing changed.
+
+    Prints the path of each archive. Load one with: python -m tests.cluster load-image PATH
+    """
+    from tests.cluster.image import ensure_postgres_image, ensure_tracksync_image  # noqa: PLC0415
+
+    for archive in (ensure_postgres_image(), ensure_tracksync_image()):
+        typer.echo(str(archive))
+
+
+@app.command("load-image")
+def load_image(path: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A docker-archive tar.")]) -> None:
+    """Make an image available on every node; pods name it as the archive does."""
+    select_cluster().load_image(path)
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+)
+def kubectl(context: typer.Context) -> None:
+    """Run kubectl against this cluster, for example: kubectl get pods -A."""
+    command = select_cluster().kubectl_command(*context.args)
+    raise typer.Exit(subprocess.run(command, check=False).returncode)
+
+
+@app.command()
+def logs(component: Annotated[str, typer.Argument(help="For example kube-apiserver, kubelet, audit.")]) -> None:
+    """Print the log of one part of the cluster."""
+    typer.echo(select_cluster().logs(component))
+
+
+def main() -> int:
+    """Run the command line and return its exit code."""
+    try:
+        result = app(standalone_mode=False)
+    except (KeyboardInterrupt, click.Abort):
+        tell("stopped; `down` clears away what is half done, a repeated `up` goes on from it")
+        return _INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except ClusterError as error:
+        tell(f"error: {error}")
+        return 1
+    return int(result or 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

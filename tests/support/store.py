@@ -1,0 +1,64 @@
+"""Listings, outcomes and synced databases for tests of the store: a row states only what matters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from tracksync.api.job import Results
+from tracksync.core.tracks.model import FailedItem, FetchedItem, ListedTrack, Listing
+from tracksync.errors import ItemErrorClass
+from tracksync.ports import RunIdentity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tracksync.adapters.memory import MemoryDatabase
+    from tracksync.adapters.postgres.database import PostgresDatabase
+    from tracksync.core.tracks.model import ItemResult, MergeCounters
+    from tracksync.ports import RunTicket
+
+    Database = MemoryDatabase | PostgresDatabase
+
+NO_RESULTS = Results()
+
+
+def a_run(*, source: str = "liverc", attempt: int = 1, run_id: str | None = None) -> RunIdentity:
+    return RunIdentity(run_id or str(uuid4()), name="nightly", namespace="racing", attempt=attempt, source=source)
+
+
+def a_track(slug: str, name: str | None = None, **fields: bool) -> ListedTrack:
+    return ListedTrack(slug=slug, slug_as_listed=slug.upper(), name=name or f"Track {slug}", **fields)
+
+
+def a_listing(*tracks: ListedTrack | str) -> Listing:
+    return Listing(tuple(track if isinstance(track, ListedTrack) else a_track(track) for track in tracks))
+
+
+def numbered(count: int) -> Listing:
+    return a_listing(*(f"track{number}" for number in range(count)))
+
+
+def fetched(slug: str, **values: str | int | None) -> FetchedItem:
+    return FetchedItem(slug, values)
+
+
+def failed(slug: str, *, http_status: int | None = 503) -> FailedItem:
+    return FailedItem(slug, ItemErrorClass.HTTP_STATUS, http_status)
+
+
+async def staged(
+    database: Database, listing: Listing, items: Iterable[ItemResult] = (), *, run: RunIdentity | None = None
+) -> RunTicket:
+    """Open a run, stage the listing and record the outcomes: everything before the merge."""
+    ticket = await database.ledger.open_run(run or a_run())
+    await database.ledger.stage_listing(ticket, listing, fetch_dashboards=True)
+    await database.ledger.record_items(ticket, list(items))
+    return ticket
+
+
+async def synced(
+    database: Database, listing: Listing, items: Iterable[ItemResult] = (), *, run: RunIdentity | None = None
+) -> MergeCounters:
+    """Do a run up to and including its merge, and return the merge's counters."""
+    return await database.tracks.merge(await staged(database, listing, items, run=run))

@@ -1,0 +1,143 @@
+"""Level 4: is each handler registered, filtered and called by a real kopf? What it leads to is proven elsewhere.
+
+The stand-in for the API server (kmock) has no label selectors, no resource versions and no server-side apply, and it
+repeats existing objects as ADDED; so objects are created after the start, and only wake-ups are asserted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import kopf
+import pytest
+from kmock import KubernetesEmulator, ResourceInfo, resource
+
+from tracksync.api.identity import API_VERSION, FINALIZER, GROUP, JOB_KIND, JOB_PLURAL, VERSION, Annotation, Label
+from tracksync.controller.app import kopf_settings
+from tracksync.controller.handlers import register
+from tracksync.core.runs.model import Key
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+pytestmark = [pytest.mark.looptime, pytest.mark.filterwarnings("ignore:read_binary is deprecated:DeprecationWarning")]
+
+KEY = Key("team-a", "nightly")
+RUNS = f"/apis/{GROUP}/{VERSION}/namespaces/{KEY.namespace}/{JOB_PLURAL}"
+JOBS = f"/apis/batch/v1/namespaces/{KEY.namespace}/jobs"
+PODS = f"/api/v1/namespaces/{KEY.namespace}/pods"
+
+
+class Bench:
+    """A running kopf, an API stand-in, and the keys that were woken."""
+
+    def __init__(self, server: KubernetesEmulator) -> None:
+        self.server = server
+        self.woken: list[Key] = []
+
+    async def create(self, path: str, manifest: dict[str, Any]) -> None:
+        async with aiohttp.ClientSession(base_url=str(self.server.url)) as session:
+            response = await session.post(path, json=manifest)
+            assert response.status < 300, await response.text()
+        await asyncio.sleep(3)
+
+
+@asynccontextmanager
+async def running_kopf(bench: Bench) -> AsyncIterator[None]:
+    """A real kopf with our handlers, until the block ends."""
+    registry = kopf.OperatorRegistry()
+    register(registry, bench.woken.append)
+
+    @kopf.on.login(registry=registry)
+    async def login(**_: Any) -> kopf.ConnectionInfo:
+        return kopf.ConnectionInfo(server=str(bench.server.url))
+
+    ready, stop = asyncio.Event(), asyncio.Event()
+    settings = kopf_settings(namespaced=True)
+    operator = asyncio.create_task(
+        kopf.operator(
+            registry=registry,
+            settings=settings,
+            standalone=True,
+            namespaces=[KEY.namespace],
+            ready_flag=ready,
+            stop_flag=stop,
+        )
+    )
+    try:
+        await ready.wait()
+        await asyncio.sleep(3)
+        yield
+    finally:
+        stop.set()
+        with suppress(asyncio.CancelledError):
+            await operator
+
+
+@pytest.fixture
+async def bench(kmock: KubernetesEmulator) -> AsyncIterator[Bench]:
+    kmock.resources.load_bundled()
+    kmock.resources[resource(GROUP, VERSION, JOB_PLURAL)] = ResourceInfo(
+        kind=JOB_KIND, singular="tracksyncjob", namespaced=True, verbs={"list", "watch", "create", "get"}
+    )
+    bench = Bench(kmock)
+    async with running_kopf(bench):
+        yield bench
+
+
+def a_run(**status: Any) -> dict[str, Any]:
+    metadata = {"name": KEY.name, "namespace": KEY.namespace, "uid": "u1", "generation": 1}
+    return {"apiVersion": API_VERSION, "kind": JOB_KIND, "metadata": metadata, "spec": {}, "status": status}
+
+
+def a_child(*, labels: dict[str, str], annotations: dict[str, str]) -> dict[str, Any]:
+    metadata = {"name": "child", "namespace": KEY.namespace, "uid": "c1"}
+    return {"metadata": metadata | {"labels": labels, "annotations": annotations}}
+
+
+OURS = {"labels": {Label.RUN_ID.value: "u1"}, "annotations": {Annotation.JOB.value: KEY.name}}
+
+
+async def test_a_new_run_is_woken(bench: Bench) -> None:
+    await bench.create(RUNS, a_run())
+    assert set(bench.woken) == {KEY}
+
+
+async def test_a_settled_run_costs_nothing(bench: Bench) -> None:
+    await bench.create(RUNS, a_run(phase="Succeeded", observedGeneration=1))
+    assert bench.woken == []
+
+
+async def test_a_finished_run_with_its_finalizer_is_woken_to_lose_it(bench: Bench) -> None:
+    run = a_run(phase="Succeeded", observedGeneration=1)
+    run["metadata"]["finalizers"] = [FINALIZER]
+    await bench.create(RUNS, run)
+    assert set(bench.woken) == {KEY}
+
+
+@pytest.mark.parametrize("path", [JOBS, PODS])
+async def test_a_child_wakes_its_owner(bench: Bench, path: str) -> None:
+    await bench.create(path, a_child(**OURS))
+    assert set(bench.woken) == {KEY}
+
+
+@pytest.mark.parametrize("path", [JOBS, PODS])
+@pytest.mark.parametrize(
+    "child",
+    [{"labels": {}, "annotations": OURS["annotations"]}, {"labels": OURS["labels"], "annotations": {}}],
+    ids=["without label", "without annotation"],
+)
+async def test_a_stranger_wakes_nobody(bench: Bench, path: str, child: dict[str, dict[str, str]]) -> None:
+    await bench.create(path, a_child(**child))
+    assert bench.woken == []
+
+
+async def test_kopf_itself_writes_nothing(bench: Bench) -> None:
+    await bench.create(RUNS, a_run())
+    await bench.create(JOBS, a_child(**OURS))
+    methods = {str(request.method).upper() for request in bench.server}
+    assert methods <= {"GET", "POST"}, methods
+    assert sum(1 for request in bench.server if str(request.method).upper() == "POST") == 2
