@@ -24,8 +24,12 @@ UNUSED_PATHS = (
     "kubernetes/config",
     "kubernetes/utils",
     "kubernetes/docs",
+    "sqlalchemy/testing",
+    "alembic/testing",
     "bin",
 )
+# Generated code, 40 MB with its docstrings: kept as bytecode only, without them.
+BYTECODE_ONLY = ("kubernetes/aio/client",)
 
 
 def unpack(wheel: Path, target: Path) -> None:
@@ -52,6 +56,15 @@ def prune(target: Path) -> None:
             file.unlink()
 
 
+def keep_bytecode(folder: Path, target: Path) -> None:
+    """Replace the sources below the folder by bytecode in their place, from which Python imports as well."""
+    mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
+    options = {"quiet": 1, "legacy": True, "optimize": 2, "workers": 1, "stripdir": str(target)}
+    if folder.is_dir() and compileall.compile_dir(folder, invalidation_mode=mode, **options):
+        for source in folder.rglob("*.py"):
+            source.unlink()
+
+
 def main(wheels: Path, target: Path) -> None:
     """Unpack every wheel, prune, compile; the same input gives the same bytes."""
     target.mkdir(parents=True)
@@ -60,6 +73,8 @@ def main(wheels: Path, target: Path) -> None:
     if (target / "kubernetes").is_dir():
         (target / "kubernetes" / "__init__.py").write_text('"""Only kubernetes.aio is kept in this image."""\n')
     prune(target)
+    for path in BYTECODE_ONLY:
+        keep_bytecode(target / path, target)
     mode = py_compile.PycInvalidationMode.UNCHECKED_HASH  # sources never change in an image: no stat at import
     if not compileall.compile_dir(target, quiet=1, invalidation_mode=mode, workers=1, stripdir=str(target)):
         sys.exit("install.py: some files could not be compiled")

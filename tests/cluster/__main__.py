@@ -12,6 +12,7 @@ import typer
 from tests.cluster.build import ensure_binaries
 from tests.cluster.console import tell
 from tests.cluster.errors import ClusterError
+from tests.cluster.image import build_images
 from tests.cluster.processes import ProcessCluster
 from tests.cluster.select import select_cluster
 from tests.cluster.system import obstacles
@@ -75,19 +76,26 @@ def build() -> None:
 
 
 @app.command()
-def image() -> None:
-    """Build the product's and PostgreSQL's images as files; does nothing when nothing changed.
+def image(
+    load: Annotated[bool, typer.Option("--load", help="Also make the images available on every node.")] = False,
+) -> None:
+    """Build the images of the product and of PostgreSQL; takes no time when nothing changed.
 
-    Prints the path of each archive. Load one with: python -m tests.cluster load-image PATH
+    Prints the path of each archive, a docker-archive tar.
     """
-    from tests.cluster.image import ensure_postgres_image, ensure_tracksync_image  # noqa: PLC0415
-
-    for archive in (ensure_postgres_image(), ensure_tracksync_image()):
+    archives = build_images()
+    for archive in archives:
         typer.echo(str(archive))
+    if load:
+        cluster = select_cluster()
+        for archive in archives:
+            cluster.load_image(archive)
 
 
 @app.command("load-image")
-def load_image(path: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A docker-archive tar.")]) -> None:
+def load_image(
+    path: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A docker-archive tar.")],
+) -> None:
     """Make an image available on every node; pods name it as the archive does."""
     select_cluster().load_image(path)
 

@@ -44,10 +44,12 @@ def write_image(archive: Path, layers: Sequence[Path], settings: ImageSettings, 
 
 def image_names(archive: Path) -> list[str]:
     """Return the names of all images in a docker-archive."""
-    with tarfile.open(archive) as tar:
-        member = tar.extractfile("manifest.json")
-        assert member is not None, "a docker-archive's manifest is a regular file"
-        return [name for image in json.load(member) for name in image["RepoTags"] or []]
+    return [name for image in _manifest(archive) for name in image["RepoTags"] or []]
+
+
+def image_ids(archive: Path) -> list[str]:
+    """Return the ids (digests of the configuration) of all images in a docker-archive."""
+    return [f"sha256:{Path(image['Config']).name.removesuffix('.json')}" for image in _manifest(archive)]
 
 
 def add_bytes(tar: tarfile.TarFile, name: str, content: bytes, *, mode: int = 0o644) -> None:
@@ -55,6 +57,18 @@ def add_bytes(tar: tarfile.TarFile, name: str, content: bytes, *, mode: int = 0o
     member = tarfile.TarInfo(name)
     member.size, member.mode = len(content), mode
     tar.addfile(member, io.BytesIO(content))
+
+
+def layer_names(archive: Path) -> list[str]:
+    """Return the file names of the first image's layers, the lowest first."""
+    return [str(name) for name in _manifest(archive)[0]["Layers"]]
+
+
+def _manifest(archive: Path) -> list[dict[str, Any]]:
+    with tarfile.open(archive) as tar:
+        member = tar.extractfile("manifest.json")
+        assert member is not None, "a docker-archive's manifest is a regular file"
+        return list(json.load(member))
 
 
 def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:

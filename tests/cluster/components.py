@@ -8,6 +8,7 @@ from typing import Final
 from tests.cluster.toolchain import GO_FOLDER, Go
 
 KUBERNETES_VERSION: Final = "1.37.2"
+KIND_VERSION: Final = "0.33.0"
 
 _STAMP: Final = "k8s.io/component-base/version"
 _KUBERNETES_FLAGS: Final = " ".join(
@@ -28,10 +29,11 @@ class Component:
     name: str
     programs: dict[str, str]
     stamp: str = ""
+    folder: str = ""
 
     @property
     def module(self) -> Path:
-        return GO_FOLDER / self.name
+        return GO_FOLDER / (self.folder or self.name)
 
     @property
     def link_flags(self) -> str:
@@ -59,6 +61,9 @@ KUBERNETES: Final = Component(
     _kubernetes("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl"),
     stamp=_KUBERNETES_FLAGS,
 )
+
+KUBECTL: Final = Component("kubectl", _kubernetes("kubectl"), stamp=_KUBERNETES_FLAGS, folder="kubernetes")
+KIND: Final = Component("kind", {"kind": "sigs.k8s.io/kind"})
 
 # Quick ones first: a mistake in the set-up shows before the long build.
 COMPONENTS: Final = (

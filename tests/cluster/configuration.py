@@ -18,7 +18,10 @@ AUDIT_POLICY: Final[dict[str, Any]] = {
     # Who did what: enough to compare with the RBAC rules, without the cluster's own chatter.
     "rules": [
         {"level": "None", "userGroups": ["system:nodes"]},
-        {"level": "None", "users": [f"system:{name}" for name in ("kube-scheduler", "kube-proxy", "coredns", "apiserver")]},
+        {
+            "level": "None",
+            "users": [f"system:{name}" for name in ("kube-scheduler", "kube-proxy", "coredns", "apiserver")],
+        },
         {"level": "None", "users": ["system:kube-controller-manager"]},
         {"level": "None", "userGroups": ["system:serviceaccounts:kube-system"]},
         {"level": "None", "nonResourceURLs": ["/healthz*", "/livez*", "/readyz*", "/openapi*", "/version"]},

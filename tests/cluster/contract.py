@@ -1,5 +1,6 @@
 """The contract that every kind of cluster keeps; what stands above it does not know which one it runs on."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -54,11 +55,15 @@ class Cluster(Protocol):
         """Remove the cluster with everything in it; nothing of it is left on the machine."""
         ...
 
+    def exists(self) -> bool:
+        """Whether there is a cluster, be it healthy or not."""
+        ...
+
     def running(self) -> bool:
         """Whether the cluster exists and its API server answers."""
         ...
 
-    def nodes(self) -> tuple[Node, ...]:
+    def nodes(self) -> Sequence[Node]:
         """The nodes, the control plane's first."""
         ...
 
@@ -88,6 +93,10 @@ class Cluster(Protocol):
 
     def logs(self, component: str) -> str:
         """The log of a part, such as `kube-apiserver` or `kubelet`; `audit` is the API server's audit log."""
+        ...
+
+    def kubectl_command(self, *arguments: str) -> tuple[str, ...]:
+        """The command line that runs kubectl against this cluster, for whoever runs it on a terminal."""
         ...
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:

@@ -1,79 +1,132 @@
 """Small root file systems out of Debian packages, unpacked and not installed, as distroless images are made."""
 
-import hashlib
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
 from tests.cluster.commands import run
 from tests.cluster.errors import ClusterError
-from tests.cluster.paths import cache_root
+from tests.cluster.system import refresh_package_lists
 
-PYTHON_PACKAGES: Final = (
-    "base-files", "ca-certificates", "libbz2-1.0", "libc6", "libcrypt1", "libexpat1", "libffi8", "libgcc-s1", "liblzma5",
-    "libpython3.11-minimal", "libpython3.11-stdlib", "libssl3", "libstdc++6", "libuuid1", "media-types",
-    "python3.11-minimal", "tzdata", "zlib1g",
-)  # fmt: skip
-"""What Python 3.11 and the manylinux wheels of our dependencies load."""
+BASE_REQUEST: Final = ("python3-minimal", "libpython3-stdlib", "ca-certificates", "tzdata", "libstdc++6", "libgcc-s1")
+"""Python as the distribution has it, and what the manylinux wheels of our dependencies load beyond it."""
 
-POSTGRES_PACKAGES: Final = (
-    "postgresql-15", "postgresql-client-15", "libcap2", "libcom-err2", "libgcrypt20", "libgmp10", "libgnutls30",
-    "libgpg-error0", "libgssapi-krb5-2", "libhogweed6", "libicu72", "libidn2-0", "libk5crypto3", "libkeyutils1",
-    "libkrb5-3", "libkrb5support0", "libldap-2.5-0", "liblz4-1", "libnettle8", "libp11-kit0", "libpam0g", "libpq5",
-    "libreadline8", "libsasl2-2", "libselinux1", "libsystemd0", "libtasn1-6", "libtinfo6", "libunistring2", "libxml2",
-    "libxslt1.1", "libzstd1", "libaudit1", "libcap-ng0", "libpcre2-8-0",
-)  # fmt: skip
-"""What the server and psql load; the just-in-time compiler (LLVM) is left out."""
+POSTGRES_REQUEST: Final = ("postgresql", "dash")
+"""The server with its client; initdb starts the server through a shell."""
 
+# What the requested packages depend on but nothing in an image runs: installers, their helpers and
+# languages, PostgreSQL's just-in-time compiler (its LLVM has 110 MB), SQLite and Berkeley DB.
+_LEFT_OUT: Final = re.compile(
+    r"(dpkg|tar|debconf|debianutils|openssl|adduser|passwd|ucf|usrmerge|ssl-cert|sensible-utils|netbase|lsb-base"
+    r"|init-system-helpers|sysvinit-utils|locales|libc-l10n|postgresql-common.*|postgresql-client-common|postgresql"
+    r"|readline-common|libz3-.*|libllvm.*|libdb5.*|libsqlite3.*|libedit2|libbsd0|libgdbm.*|libsem.*|libsepol.*"
+    r"|libpam-modules.*|libtirpc.*|libnsl2|python3-minimal|libpython3-stdlib|media-types|gcc-.*-base"
+    r"|.*perl.*)"
+)
 _MERGED: Final = ("bin", "sbin", "lib", "lib64")
-_UNUSED: Final = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/lintian", "usr/share/bug")
-_USERS: Final = "root:x:0:0:root:/root:/sbin/nologin\npostgres:x:999:999:postgres:/tmp:/sbin/nologin\n"
+_UNUSED: Final = (
+    *(f"usr/share/{name}" for name in ("doc", "man", "locale", "lintian", "bug", "zoneinfo/right", "zoneinfo/posix")),
+    "usr/lib/*/gconv",
+    "usr/lib/python3*/test",
+    "usr/lib/python3*/pydoc_data",
+    "usr/lib/postgresql/*/lib/bitcode",
+    "usr/lib/postgresql/*/lib/llvmjit*",
+)
+_ACCOUNTS: Final = (("root", 0), ("postgres", 999), ("tracksync", 10001), ("nobody", 65534))
 
 
-def packages_key(packages: Iterable[str]) -> str:
-    """Return a key of the versions that Debian offers now; it changes when one of them is updated."""
-    policy = run(["apt-cache", "policy", *packages])
-    candidates = re.findall(r"^(\S+):$|^  Candidate: (\S+)$", policy, re.MULTILINE)
-    if any(version == "(none)" for _, version in candidates) or not candidates:
-        raise ClusterError("Debian's package lists are missing or too old: run `apt-get update`")
-    return hashlib.sha256(repr(candidates).encode()).hexdigest()[:16]
+def unpack_packages(request: Sequence[str], root: Path, *, without: Sequence[str] = ()) -> None:
+    """Fill `root` with the requested packages and what they need, except what `without` brings already.
+
+    Raises:
+        ClusterError: the packages cannot be had; the message says what apt said.
+    """
+    try:
+        _unpack(request, root, without)
+    except ClusterError:
+        # Lists that are missing or name versions that the mirror no longer has.
+        refresh_package_lists()
+        _unpack(request, root, without)
 
 
-def unpack_packages(packages: Iterable[str], root: Path) -> None:
-    """Download the packages and unpack them below `root`, which then can be the root of an image."""
-    archives = root.parent / "archives"
+def _unpack(request: Sequence[str], root: Path, without: Sequence[str]) -> None:
+    shutil.rmtree(root, ignore_errors=True)
+    archives = root.with_name("packages")
     shutil.rmtree(archives, ignore_errors=True)
     archives.mkdir(parents=True)
-    run(["apt-get", "download", "-qq", "-o", "APT::Sandbox::User=root", *packages], folder=archives, seconds=300)
+    there = set(_resolved(without, archives)) if without else set()
+    wanted = [package for package in _resolved(request, archives) if package not in there]
+    run(["apt-get", "download", "--quiet", "-o", "APT::Sandbox::User=root", *wanted], folder=archives, seconds=300)
     for folder in _MERGED:
         (root / "usr" / folder).mkdir(parents=True, exist_ok=True)
-        if not (root / folder).is_symlink():
-            (root / folder).symlink_to(f"usr/{folder}")
+        (root / folder).symlink_to(f"usr/{folder}")
     for archive in sorted(archives.glob("*.deb")):
-        with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", archive], stdout=subprocess.PIPE) as content:
-            command = ["tar", "--extract", "--keep-directory-symlink", "--no-same-owner", "--directory", root]
-            subprocess.run(command, stdin=content.stdout, check=True)
-        if content.returncode:
-            raise ClusterError(f"{archive.name} cannot be unpacked; delete {cache_root()} and try again")
-    for folder in _UNUSED:
-        shutil.rmtree(root / folder, ignore_errors=True)
+        _extract(archive, root)
+    for pattern in _UNUSED:
+        for path in root.glob(pattern):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
     shutil.rmtree(archives)
 
 
-def complete_root(root: Path) -> None:
-    """Write what package scripts would have written: users, certificates, the names of Python and of the time zone."""
+def _resolved(request: Sequence[str], scratch: Path) -> list[str]:
+    """Return `name=version` of the packages and their dependencies, as if nothing were installed."""
+    nothing = scratch / "status"
+    nothing.touch()
+    plan = run(
+        [
+            "apt-get",
+            "install",
+            "--print-uris",
+            "--yes",
+            "-qq",
+            "--no-install-recommends",
+            "-o",
+            f"Dir::State::status={nothing}",
+            *request,
+        ]
+    )
+    files = re.findall(r"^'\S+' (\S+)_(\S+)_\S+\.deb ", plan, re.MULTILINE)
+    return [f"{name}={version.replace('%3a', ':')}" for name, version in files if not _LEFT_OUT.fullmatch(name)]
+
+
+def _extract(archive: Path, root: Path) -> None:
+    command = ("tar", "--extract", "--keep-directory-symlink", "--no-same-owner", "--directory", str(root))
+    with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", archive], stdout=subprocess.PIPE) as content:
+        unpacked = subprocess.run(command, stdin=content.stdout, check=False, capture_output=True, text=True)
+    if content.returncode or unpacked.returncode:
+        raise ClusterError(f"{archive.name} cannot be unpacked: {unpacked.stderr.strip()}")
+
+
+def complete_base(root: Path) -> str:
+    """Write what package scripts would have written; returns Python's version, such as 3.11."""
     etc = root / "etc"
-    (etc / "passwd").write_text(_USERS)
-    (etc / "group").write_text("root:x:0:\npostgres:x:999:\n")
-    (etc / "nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files dns\n")
     (root / "tmp").mkdir(exist_ok=True)
     (root / "tmp").chmod(0o1777)
-    certificates = sorted((root / "usr/share/ca-certificates").rglob("*.crt"))
-    (etc / "ssl" / "certs").mkdir(parents=True, exist_ok=True)
-    (etc / "ssl" / "certs" / "ca-certificates.crt").write_bytes(b"".join(file.read_bytes() for file in certificates))
-    python = root / "usr" / "bin" / "python3"
-    if not python.is_symlink():
-        python.symlink_to("python3.11")
+    (etc / "passwd").write_text(
+        _lines(f"{name}:x:{uid}:{uid}:{name}:/tmp:/usr/sbin/nologin" for name, uid in _ACCOUNTS)
+    )
+    (etc / "group").write_text(_lines(f"{name}:x:{uid}:" for name, uid in _ACCOUNTS))
+    (etc / "nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files dns\n")
+    _write_certificates(root)
+    python = next((root / "usr/bin").glob("python3.*[0-9]"))
+    (root / "usr/bin/python3").symlink_to(python.name)
+    return python.name.removeprefix("python")
+
+
+def _write_certificates(root: Path) -> None:
+    bundle = root / "etc/ssl/certs/ca-certificates.crt"
+    bundle.parent.mkdir(parents=True, exist_ok=True)
+    single = sorted((root / "usr/share/ca-certificates").rglob("*.crt"))
+    bundle.write_bytes(b"".join(path.read_bytes().rstrip(b"\n") + b"\n" for path in single))
+    # Where Debian's OpenSSL looks; the links come with the package openssl, which is left out.
+    library = root / "usr/lib/ssl"
+    library.mkdir(parents=True, exist_ok=True)
+    (library / "cert.pem").symlink_to("/etc/ssl/certs/ca-certificates.crt")
+    (library / "certs").symlink_to("/etc/ssl/certs")
+
+
+def _lines(lines: Iterable[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)

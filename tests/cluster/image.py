@@ -1,8 +1,6 @@
 """The images of the cluster: ours from operator/Dockerfile, and PostgreSQL; built only when their inputs changed."""
 
-import gzip
 import hashlib
-import json
 import os
 import platform
 import shutil
@@ -11,176 +9,124 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from tests.cluster.bases import build_postgres, ensure_base, packages_key, postgres_key
+from tests.cluster.builders import BUILD_DATE, Builder, DockerBuilder, select_builder
 from tests.cluster.commands import run
 from tests.cluster.console import step, tell
-from tests.cluster.debian import POSTGRES_PACKAGES, PYTHON_PACKAGES, complete_root, packages_key, unpack_packages
-from tests.cluster.errors import ClusterError
+from tests.cluster.layers import describe_added_layers
 from tests.cluster.locking import exclusive
 from tests.cluster.names import POSTGRES_IMAGE, PUBLIC_BASE_IMAGE, PUBLIC_POSTGRES_IMAGE, TRACKSYNC_IMAGE
 from tests.cluster.paths import CHECKOUT, cache_root
-from tests.cluster.system import docker_answers
 
 _OPERATOR: Final = CHECKOUT / "operator"
-_IMAGES: Final = Path(__file__).with_name("images")
 _PIP: Final = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
+_PUBLIC_PYTHON: Final = "3.11"
+
+# The Dockerfile's last stage adds the dependencies and the application; what is below them is the base.
 _OUR_LAYERS: Final = 2
-"""Dependencies and application; everything below them is the base."""
+
+# A few, because several checkouts share the cache.
+_KEPT: Final = 4
 
 
 def build_images() -> tuple[Path, ...]:
-    """Return docker-archive files of both images; builds what is missing, a second call takes no time.
+    """Return docker-archive files of all images; builds what is missing, a second call takes no time.
 
     Raises:
         ClusterError: a tool is missing or a build failed; the remedy is named.
     """
     folder = cache_root() / "images"
-    folder.mkdir(exist_ok=True)
-    with exclusive(folder / "images.lock", waiting="another build of the images runs; waiting", tell=tell):
-        return build_tracksync(folder), build_postgres(folder)
+    with exclusive(folder / "lock", waiting="another build of the images runs; waiting", tell=tell):
+        builder = select_builder(folder / "storage")
+        return _tracksync(builder, folder), _postgres(builder, folder)
 
 
-def build_tracksync(folder: Path) -> Path:
-    """Return the archive of our image."""
+def _tracksync(builder: Builder, folder: Path) -> Path:
+    archive = folder / f"tracksync-{_tracksync_key(builder)}.tar"
+    if not archive.exists():
+        base, python = (PUBLIC_BASE_IMAGE, _PUBLIC_PYTHON) if builder.is_docker else ensure_base(builder, folder)
+        wheels = _wheelhouse(folder, python)
+        with step(f"image {TRACKSYNC_IMAGE}"):
+            context = _context(folder, wheels)
+            builder.build(context, TRACKSYNC_IMAGE, {"BASE_IMAGE": base})
+            builder.save(TRACKSYNC_IMAGE, archive)
+            shutil.rmtree(context)
+    tell(f"  {TRACKSYNC_IMAGE}: {describe_added_layers(archive, _OUR_LAYERS)}")
+    _forget_old(folder, "tracksync-*.tar", archive)
+    return archive
+
+
+def _postgres(builder: Builder, folder: Path) -> Path:
+    pulls = isinstance(builder, DockerBuilder)
+    key = hashlib.sha256(PUBLIC_POSTGRES_IMAGE.encode()).hexdigest()[:16] if pulls else postgres_key()
+    archive = folder / f"postgres-{key}.tar"
+    if not archive.exists():
+        with step(f"image {POSTGRES_IMAGE}"):
+            if isinstance(builder, DockerBuilder):
+                builder.pull(PUBLIC_POSTGRES_IMAGE, POSTGRES_IMAGE)
+            else:
+                build_postgres(builder, folder, POSTGRES_IMAGE)
+            builder.save(POSTGRES_IMAGE, archive)
+    _forget_old(folder, "postgres-*.tar", archive)
+    return archive
+
+
+def _tracksync_key(builder: Builder) -> str:
+    """Return what names the image: a digest of all that goes into it."""
+    base = PUBLIC_BASE_IMAGE if builder.is_docker else packages_key()
     inputs = [CHECKOUT / "pyproject.toml", _OPERATOR / "requirements.lock", _OPERATOR / "Dockerfile"]
     inputs += [*(_OPERATOR / "image").glob("*.py"), *(_OPERATOR / "src").rglob("*")]
-    archive = folder / f"tracksync-{_key(inputs, _base_key())}.tar"
-    if not archive.exists():
-        with step("image tracksync") as advance:
-            advance(0, 0, "wheels")
-            context = _context(folder)
-            advance(1, 0, "building")
-            _build(context, archive, TRACKSYNC_IMAGE, build_argument=f"BASE_IMAGE={_base_image(folder)}")
-        _forget_others(folder, archive, "tracksync-*.tar")
-        _tell_sizes(archive)
-    return archive
+    return _digest(inputs, base)
 
 
-def build_postgres(folder: Path) -> Path:
-    """Return the archive of the PostgreSQL image: the public one, or Debian's packages."""
-    if docker_answers():
-        archive = folder / f"postgres-{hashlib.sha256(PUBLIC_POSTGRES_IMAGE.encode()).hexdigest()[:16]}.tar"
-        if not archive.exists():
-            with step("image postgres"):
-                run(["docker", "pull", "--quiet", PUBLIC_POSTGRES_IMAGE], seconds=900)
-                run(["docker", "tag", PUBLIC_POSTGRES_IMAGE, POSTGRES_IMAGE])
-                run(["docker", "save", "--output", archive, POSTGRES_IMAGE], seconds=300)
-        return archive
-    packages = (*PYTHON_PACKAGES, *POSTGRES_PACKAGES)
-    entrypoint = _IMAGES / "postgres_entrypoint.py"
-    archive = folder / f"postgres-{_key([entrypoint], packages_key(packages))}.tar"
-    if not archive.exists():
-        with step("image postgres"):
-            context = _fresh(folder / "postgres-context")
-            root = context / "root"
-            unpack_packages(packages, root)
-            complete_root(root)
-            shutil.rmtree(root / "usr/lib/postgresql/15/lib/bitcode", ignore_errors=True)
-            shutil.copy(entrypoint, root / "postgres_entrypoint.py")
-            (context / "Dockerfile").write_text(
-                "FROM scratch\nCOPY root /\nUSER 999:999\n"
-                "ENV PATH=/usr/lib/postgresql/15/bin:/usr/bin LC_ALL=C.UTF-8\n"
-                'ENTRYPOINT ["python3", "/postgres_entrypoint.py"]\n'
-            )
-            _build(context, archive, POSTGRES_IMAGE)
-            shutil.rmtree(context)
-        _forget_others(folder, archive, "postgres-*.tar")
-    return archive
-
-
-def _key(inputs: Iterable[Path], *more: str) -> str:
+def _digest(inputs: Iterable[Path], *more: str) -> str:
     content = hashlib.sha256(repr(more).encode())
     for path in sorted(path for path in inputs if path.is_file() and "__pycache__" not in path.parts):
-        content.update(os.fsencode(path.relative_to(CHECKOUT)) + b"\0" + path.read_bytes())
+        data = path.read_bytes()
+        content.update(b"%s\0%d\0%s" % (os.fsencode(path.relative_to(CHECKOUT)), len(data), data))
     return content.hexdigest()[:16]
 
 
-def _fresh(folder: Path) -> Path:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    return folder
-
-
-def _context(folder: Path) -> Path:
-    """Return a build context with checked wheels of the dependencies and our own wheel."""
-    context = _fresh(folder / "tracksync-context")
-    shutil.copytree(_wheelhouse(folder), context / "wheels", copy_function=os.link)
+def _context(folder: Path, wheels: Path) -> Path:
+    """Return what operator/Dockerfile expects: wheels of the dependencies, our own wheel, the install script."""
+    context = folder / "tracksync-context"
+    shutil.rmtree(context, ignore_errors=True)
+    shutil.copytree(wheels, context / "wheels", copy_function=os.link)
     shutil.copy(_OPERATOR / "image" / "install.py", context)
     shutil.copy(_OPERATOR / "Dockerfile", context)
-    wheel = [*_PIP, "wheel", "--no-deps", "--no-build-isolation", "--no-cache-dir", "--wheel-dir", context / "application"]
-    run([*wheel, CHECKOUT], environment={"SOURCE_DATE_EPOCH": "315532800"})
+    options = ("--no-deps", "--no-build-isolation", "--no-cache-dir", "--wheel-dir", str(context / "application"))
+    run([*_PIP, "wheel", *options, str(CHECKOUT)], environment={"SOURCE_DATE_EPOCH": BUILD_DATE}, seconds=300)
     return context
 
 
-def _wheelhouse(folder: Path) -> Path:
+def _wheelhouse(folder: Path, python: str) -> Path:
     """Return the folder with the wheels of operator/requirements.lock for the image's Python, hashes checked."""
     lock = _OPERATOR / "requirements.lock"
-    wheels = folder / f"wheels-{_key([lock])}"
+    wheels = folder / f"wheels-{_digest([lock], python)}"
     if not wheels.exists():
-        machine = platform.machine()
-        platforms = [f"--platform={tag}_{machine}" for tag in ("manylinux_2_28", "manylinux_2_17", "manylinux2014")]
-        partial = _fresh(wheels.with_suffix(".part"))
-        target = ("--python-version=3.11", "--implementation=cp", "--abi=cp311", *platforms)
-        download = [*_PIP, "download", "--require-hashes", "--no-deps", "--only-binary=:all:", *target]
-        run([*download, "--dest", partial, "--requirement", lock], seconds=900)
-        partial.rename(wheels)
+        with step("wheels of the dependencies"):
+            partial = wheels.with_suffix(".part")
+            shutil.rmtree(partial, ignore_errors=True)
+            only = ("--require-hashes", "--no-deps", "--only-binary=:all:", *_target(python))
+            run([*_PIP, "download", *only, "--dest", str(partial), "--requirement", str(lock)], seconds=900)
+            partial.rename(wheels)
     return wheels
 
 
-def _base_key() -> str:
-    return PUBLIC_BASE_IMAGE if docker_answers() else packages_key(PYTHON_PACKAGES)
+def _target(python: str) -> list[str]:
+    """Return pip's options for the image's Python, which may not be the one that runs this."""
+    machine = platform.machine()
+    tags = ("manylinux_2_36", "manylinux_2_28", "manylinux_2_17", "manylinux2014")
+    abi = f"cp{python.replace('.', '')}"
+    return [
+        f"--python-version={python}",
+        "--implementation=cp",
+        *(f"--abi={name}" for name in (abi, "abi3", "none")),
+        *(f"--platform={tag}_{machine}" for tag in tags),
+    ]
 
 
-def _base_image(folder: Path) -> str:
-    """Return the name of the base: the public image, or one made of Debian's packages."""
-    if docker_answers():
-        return PUBLIC_BASE_IMAGE
-    name = f"localhost/tracksync-base:{_base_key()}"
-    if name not in _buildah(folder, "images", "--format", "{{.Name}}:{{.Tag}}").splitlines():
-        context = _fresh(folder / "base-context")
-        unpack_packages(PYTHON_PACKAGES, context / "root")
-        complete_root(context / "root")
-        (context / "Dockerfile").write_text("FROM scratch\nCOPY root /\nENV PATH=/usr/bin LC_ALL=C.UTF-8\n")
-        _buildah(folder, "bud", "--isolation", "chroot", "--tag", name, context)
-        shutil.rmtree(context)
-    return name
-
-
-def _build(context: Path, archive: Path, name: str, *, build_argument: str = "") -> None:
-    arguments = ("--build-arg", build_argument) if build_argument else ()
-    partial = archive.with_suffix(".part")
-    partial.unlink(missing_ok=True)
-    if docker_answers():
-        run(["docker", "build", "--quiet", "--tag", name, *arguments, context], seconds=1200)
-        run(["docker", "save", "--output", partial, name], seconds=300)
-    else:
-        folder = archive.parent
-        _buildah(folder, "bud", "--isolation", "chroot", "--layers", "--timestamp", "315532800", "--tag", name, *arguments, context)
-        _buildah(folder, "push", name, f"docker-archive:{partial}:{name}")
-    partial.rename(archive)
-
-
-def _buildah(folder: Path, *arguments: str | Path) -> str:
-    storage = ("--root", folder / "storage", "--runroot", folder / "storage-run", "--storage-driver", "overlay")
-    return run(["buildah", *storage, *arguments], seconds=1200)
-
-
-def _forget_others(folder: Path, archive: Path, pattern: str) -> None:
-    for other in folder.glob(pattern):
-        if other != archive:
-            other.unlink()
-
-
-def _tell_sizes(archive: Path) -> None:
-    """Print the size of the layers that we add, unpacked and packed."""
-    unpacked = _fresh(archive.with_suffix(".layers"))
-    try:
-        shutil.unpack_archive(archive, unpacked, "tar")
-        manifest = json.loads((unpacked / "manifest.json").read_text())
-        layers = [(unpacked / name).read_bytes() for name in manifest[0]["Layers"][-_OUR_LAYERS:]]
-    except (OSError, KeyError, ValueError) as error:
-        raise ClusterError(f"{archive} is not a docker-archive: {error}; delete it and build again") from error
-    finally:
-        shutil.rmtree(unpacked, ignore_errors=True)
-    packed = sum(len(gzip.compress(layer, compresslevel=6)) for layer in layers)
-    total = sum(len(layer) for layer in layers)
-    tell(f"  layers that TrackSync adds: {total / 1e6:.0f} MB unpacked, {packed / 1e6:.0f} MB packed")
+def _forget_old(folder: Path, pattern: str, current: Path) -> None:
+    others = sorted((path for path in folder.glob(pattern) if path != current), key=lambda path: path.stat().st_mtime)
+    for path in others[: -(_KEPT - 1)]:
+        path.unlink()

@@ -1,16 +1,15 @@
 """The same contract through kind, for machines where a Docker engine answers."""
 
 import json
-import os
 import shutil
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-from tests.cluster.archives import image_names
+from tests.cluster.archives import image_ids, image_names
 from tests.cluster.build import ensure_binaries
 from tests.cluster.commands import run
-from tests.cluster.components import KIND, KUBECTL
+from tests.cluster.components import KIND, KIND_VERSION, KUBECTL
 from tests.cluster.configuration import AUDIT_POLICY
 from tests.cluster.console import step
 from tests.cluster.errors import ClusterError
@@ -24,6 +23,9 @@ _POLICY_FILE: Final = "/etc/kubernetes/tracksync/audit-policy.yaml"
 _VOLUMES: Final = "/var/local/tracksync"
 _SYSTEM_PARTS: Final = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "coredns")
 _START_SECONDS: Final = 180
+
+# What the pinned kind writes for its own node image.
+_KUBEADM: Final = "kubeadm.k8s.io/v1beta4"
 
 
 class KindNode:
@@ -68,7 +70,10 @@ class KindCluster:
     @cached_property
     def _kind(self) -> Path:
         installed = shutil.which("kind")
-        return Path(installed) if installed else ensure_binaries([KIND])["kind"]
+        # Another version writes other kubeadm settings, which our patches would miss.
+        if installed is not None and run([installed, "version", "--quiet"]).strip() == KIND_VERSION:
+            return Path(installed)
+        return ensure_binaries([KIND])["kind"]
 
     @cached_property
     def _kubectl(self) -> Path:
@@ -101,8 +106,12 @@ class KindCluster:
 
     def down(self) -> None:
         run([self._kind, "delete", "cluster", "--name", self._cluster, "--kubeconfig", self.kubeconfig], seconds=180)
-        # The nodes wrote here as root; a container of theirs is the only one who may remove it all.
         shutil.rmtree(self.layout.state, ignore_errors=True)
+        if self.layout.volumes.exists():
+            # Pods wrote there as other users.
+            raise ClusterError(
+                f"the cluster is gone, but files of its pods are left; remove {self.layout.volumes} as root"
+            )
 
     def running(self) -> bool:
         return self.exists() and self._answers()
@@ -119,7 +128,7 @@ class KindCluster:
         raise ClusterError(f"there is no node {name}")
 
     def load_image(self, archive: Path) -> None:
-        wanted = _image_ids(archive)
+        wanted = image_ids(archive)
         lacking = [node.name for node in self.nodes() if not all(map(node.holds, wanted))]
         if lacking:
             with step(f"{image_names(archive)[0]} into {', '.join(lacking)}"):
@@ -207,37 +216,44 @@ def kind_config(layout: Layout, nodes: int) -> dict[str, Any]:
             {"hostPath": str(layout.volumes), "containerPath": _VOLUMES},
             {"hostPath": str(layout.config / "audit-policy.yaml"), "containerPath": _POLICY_FILE, "readOnly": True},
         ],
-        "kubeadmConfigPatches": [json.dumps(_api_server_patch())],
+        "kubeadmConfigPatches": [json.dumps(patch) for patch in (_components_patch(), _TAINTS_PATCH)],
     }
     workers = [{"role": "worker"} for _ in range(nodes - 1)]
-    config = {"kind": "Cluster", "apiVersion": "kind.x-k8s.io/v1alpha4", "nodes": [control_plane, *workers]}
-    if workers:
-        # With a worker kubeadm keeps pods off the control plane; here both take them.
-        control_plane["kubeadmConfigPatches"] = [
-            *control_plane["kubeadmConfigPatches"],
-            json.dumps({"kind": "InitConfiguration", "nodeRegistration": {"taints": []}}),
-        ]
-    return config
+    return {"kind": "Cluster", "apiVersion": "kind.x-k8s.io/v1alpha4", "nodes": [control_plane, *workers]}
 
 
-def _api_server_patch() -> dict[str, Any]:
-    flags = {
+# With a worker kubeadm would keep pods off the control plane; here every node takes them.
+_TAINTS_PATCH: Final[dict[str, Any]] = {
+    "apiVersion": _KUBEADM,
+    "kind": "InitConfiguration",
+    "nodeRegistration": {"taints": []},
+}
+
+
+def _components_patch() -> dict[str, Any]:
+    api_flags = {
         "audit-policy-file": _POLICY_FILE,
         "audit-log-path": f"{_AUDIT_FOLDER}/audit.log",
         "default-not-ready-toleration-seconds": "10",
         "default-unreachable-toleration-seconds": "10",
     }
-    volumes = [
-        {"name": "audit-policy", "hostPath": _POLICY_FILE, "mountPath": _POLICY_FILE, "readOnly": True, "pathType": "File"},
-        {"name": "audit-log", "hostPath": _AUDIT_FOLDER, "mountPath": _AUDIT_FOLDER, "pathType": "DirectoryOrCreate"},
-    ]
+    # A merge patch replaces a list, so the one flag that kind sets there is repeated.
+    manager_flags = {"enable-hostpath-provisioner": "true", "node-monitor-grace-period": "20s"}
+    policy = {
+        "name": "audit-policy",
+        "hostPath": _POLICY_FILE,
+        "mountPath": _POLICY_FILE,
+        "readOnly": True,
+        "pathType": "File",
+    }
+    log = {"name": "audit-log", "hostPath": _AUDIT_FOLDER, "mountPath": _AUDIT_FOLDER, "pathType": "DirectoryOrCreate"}
     return {
+        "apiVersion": _KUBEADM,
         "kind": "ClusterConfiguration",
-        "apiServer": {"extraArgs": flags, "extraVolumes": volumes},
-        "controllerManager": {"extraArgs": {"node-monitor-grace-period": "20s"}},
+        "apiServer": {"extraArgs": _named(api_flags), "extraVolumes": [policy, log]},
+        "controllerManager": {"extraArgs": _named(manager_flags)},
     }
 
 
-def _image_ids(archive: Path) -> list[str]:
-    del os
-    return []
+def _named(flags: dict[str, str]) -> list[dict[str, str]]:
+    return [{"name": name, "value": value} for name, value in flags.items()]

@@ -68,10 +68,17 @@ def kubeconfig(server: str, authority: bytes, certificate: bytes, key: bytes) ->
 
 
 def _identities(network: Network) -> list[Identity]:
-    service_names = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local")
+    service_names = (
+        "kubernetes",
+        "kubernetes.default",
+        "kubernetes.default.svc",
+        "kubernetes.default.svc.cluster.local",
+    )
     first = network.place(1)
     return [
-        Identity("apiserver", "kube-apiserver", hosts=(*service_names, "localhost", first.address, "127.0.0.1", SERVICE_API)),
+        Identity(
+            "apiserver", "kube-apiserver", hosts=(*service_names, "localhost", first.address, "127.0.0.1", SERVICE_API)
+        ),
         Identity("apiserver-kubelet-client", "apiserver-kubelet-client", "system:masters"),
         Identity("front-proxy-client", "front-proxy-client"),
         Identity("admin", "kubernetes-admin", "system:masters", has_kubeconfig=True),
@@ -101,7 +108,9 @@ class _Authority:
     def new(cls) -> "_Authority":
         key = ec.generate_private_key(ec.SECP256R1())
         name = _name("tracksync-cluster-ca")
-        builder = _builder(name, name, key).add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        builder = _builder(name, name, key).add_extension(
+            x509.BasicConstraints(ca=True, path_length=None), critical=True
+        )
         return cls(builder.sign(key, hashes.SHA256()), key)
 
     @property
@@ -134,9 +143,7 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivate
 
 def _write_service_account_keys(folder: Path) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
-    public = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     write_file(folder / "sa.key", _key_pem(key), mode=0o600)
     write_file(folder / "sa.pub", public)
 

@@ -83,6 +83,9 @@ class ProcessCluster:
         with self._locked():
             clear(self.layout)
 
+    def exists(self) -> bool:
+        return self._state() is not None
+
     def running(self) -> bool:
         state = self._state()
         return state is not None and self._api(self._network(state)).ready()

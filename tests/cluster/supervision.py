@@ -112,7 +112,9 @@ class Supervisor:
         if log.exists() and log.stat().st_size > _LOG_BYTES:
             log.replace(log.with_suffix(".log.old"))
         command = ("nsenter", f"--net=/run/netns/{program.namespace}", "--", *program.command)
-        path = ":".join(filter(None, (program.search_path, "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")))
+        path = ":".join(
+            filter(None, (program.search_path, "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"))
+        )
         pid = os.posix_spawnp(
             command[0],
             command,

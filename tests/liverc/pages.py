@@ -49,7 +49,8 @@ def a_catalogue(
         '\t\t<a href="//live.liverc.com/">Tracks</a> <a href="//www.liverc.com/">News</a>\n'
         '\t\t<ul class="list-inline"><li><i class="fa fa-star fa-fw status_featured"></i> Featured Event</li>\n'
         '\t\t<li><i class="fa fa-flag-checkered fa-fw status_2"></i> Racing in Progress</li></ul>\n'
-        f'\t\t<table class="{table_class}" cellspacing="0" width="100%">\n<thead>{headings}</thead>\n<tfoot>{headings}</tfoot>\n'
+        f'\t\t<table class="{table_class}" cellspacing="0" width="100%">\n'
+        f"<thead>{headings}</thead>\n<tfoot>{headings}</tfoot>\n"
         f"<tbody>\n{body}</tbody>\n</table>\n\t</body>\n</html>"
     )
 
@@ -116,16 +117,22 @@ def a_dashboard(
         for label, value in (TOTALS if totals is None else totals).items()
     )
     return (
-        '<!DOCTYPE html>\n<html lang="en">\n\t<head>\n\t\t<title>Example Track :: Broadcast and Results :: LiveRC</title>\n\t</head>\n'
+        '<!DOCTYPE html>\n<html lang="en">\n\t<head>\n'
+        "\t\t<title>Example Track :: Broadcast and Results :: LiveRC</title>\n\t</head>\n"
         f'\t<body>\n<h1 class="page-header"><span class="fa fa-dashboard"></span> {heading}</h1>\n'
-        '<div class="panel panel-red"><div class="panel-heading"><div class="huge">30</div>Results This Month</div></div>\n'
-        f'<div class="panel panel-default">\n\t<div class="panel-heading"><i class="fa fa-flag fa-fw"></i> {about}</div>\n'
+        '<div class="panel panel-red"><div class="panel-heading">'
+        '<div class="huge">30</div>Results This Month</div></div>\n'
+        '<div class="panel panel-default">\n\t<div class="panel-heading">'
+        f'<i class="fa fa-flag fa-fw"></i> {about}</div>\n'
         f'\t<div class="panel-body">\n\t\t<div class="row">\n\t\t\t<div class="col-sm-4">{address}</div>\n'
         f'\t\t\t<div class="col-sm-8">{logo}</div>\n\t\t</div>\n{second_row}\n\t</div>\n</div>\n'
-        '<div class="panel panel-default"><div class="panel-heading"><i class="fa fa-map-marker fa-fw"></i> Track Map</div>\n'
+        '<div class="panel panel-default"><div class="panel-heading">'
+        '<i class="fa fa-map-marker fa-fw"></i> Track Map</div>\n'
         f'\t<div class="panel-body no-padding">{frame}</div></div>\n'
-        f'<div class="panel panel-default">\n\t<div class="panel-heading"><i class="fa fa-line-chart fa-fw"></i> {totals_heading}</div>\n'
-        f'\t<div class="panel-body no_padding">\n\t\t<table class="table">\n<tbody>\n{cells}</tbody>\n</table>\n\t</div>\n</div>\n'
+        '<div class="panel panel-default">\n\t<div class="panel-heading">'
+        f'<i class="fa fa-line-chart fa-fw"></i> {totals_heading}</div>\n'
+        '\t<div class="panel-body no_padding">\n\t\t<table class="table">\n'
+        f"<tbody>\n{cells}</tbody>\n</table>\n\t</div>\n</div>\n"
         f"{facebook}\n{end}"
     )
 
@@ -133,6 +140,7 @@ def a_dashboard(
 def a_facebook_panel(heading: str, body: str) -> str:
     """Return a Facebook panel."""
     return (
-        f'<div class="panel panel-default"><div class="panel-heading"><i class="fa fa-facebook fa-fw"></i> {heading}</div>'
+        '<div class="panel panel-default"><div class="panel-heading">'
+        f'<i class="fa fa-facebook fa-fw"></i> {heading}</div>'
         f'<div class="panel-body">{body}</div></div>'
     )

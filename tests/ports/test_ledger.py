@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from tests.ports.conftest import Store
     from tests.support.store import Database
+    from tracksync.core.tracks.model import ItemResult
     from tracksync.ports import RunTicket
 
 SUCCESSES = (Outcome.SUCCEEDED, Outcome.COMPLETED_WITH_ERRORS)
@@ -96,7 +97,7 @@ async def test_recorded_slugs_do_not_wait_any_more(store: Store) -> None:
 
 
 async def test_of_two_outcomes_for_one_slug_the_last_counts(store: Store) -> None:
-    items = [failed("a"), fetched("a", city="Bern"), fetched("a", city="Biel")]
+    items: list[ItemResult] = [failed("a"), fetched("a", city="Bern"), fetched("a", city="Biel")]
     await store.database.tracks.merge(await staged(store.database, a_listing("a"), items))
     assert (await store.row("a"))["city"] == "Biel"
 

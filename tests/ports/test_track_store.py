@@ -11,6 +11,7 @@ from tracksync.core.tracks.model import DASHBOARD_COLUMNS, MergeCounters
 
 if TYPE_CHECKING:
     from tests.ports.conftest import Store
+    from tracksync.core.tracks.model import ItemResult
 
 ADMIN = {"is_followed": True, "start_finish_line": {"a": [1, 2]}, "latitude": 46.9, "longitude": 7.4}
 
@@ -40,7 +41,7 @@ async def test_new_tracks_are_inserted_with_all_that_is_known(store: Store) -> N
 
 
 async def test_the_same_feed_again_changes_nothing(store: Store) -> None:
-    items = [fetched("a", city="Bern", phone=None, total_laps=7), failed("b")]
+    items: list[ItemResult] = [fetched("a", city="Bern", phone=None, total_laps=7), failed("b")]
     await synced(store.database, a_listing("a", "b", "c"), items)
     before = await store.database.tracks.find_tracks()
     assert await synced(store.database, a_listing("a", "b", "c"), items) == MergeCounters(unchanged=3)
@@ -178,6 +179,8 @@ async def test_the_largest_total_is_kept_exactly(store: Store) -> None:
         ("_", []),
         ("\\", []),
         ("hidden", []),
+        ("a\x00lpha", ["alpha"]),
+        ("\ud800", []),
     ],
 )
 async def test_search_looks_into_slug_name_city_and_country(store: Store, search: str | None, found: list[str]) -> None:

@@ -53,13 +53,13 @@ class PostgresServer:
 
     def execute(self, statement: str, *names: str) -> None:
         with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))  # type: ignore[arg-type]  # a constant of this module or of a test
+            connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
     @contextmanager
     def database(self, *, is_migrated: bool = True) -> Iterator[str]:
         """Give the URL of a database that exists as long as the block."""
         name = f"test_{uuid4().hex}"
-        self.execute("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy", name, self._migrated_template() if is_migrated else "template0")
+        self.execute("CREATE DATABASE {} TEMPLATE {}", name, self._migrated_template() if is_migrated else "template0")
         try:
             yield self.url_of(name)
         finally:
@@ -213,5 +213,5 @@ async def database(database_url: str) -> AsyncIterator[PostgresDatabase]:
 def fetch_all(url: str, statement: str, *values: object) -> list[tuple[Any, ...]]:
     """Run one statement on a connection of its own, commit, and return its rows."""
     with psycopg.connect(url) as connection:
-        cursor = connection.execute(statement, values or None)  # type: ignore[call-overload]  # a constant of a test
+        cursor = connection.execute(statement, values or None)
         return cursor.fetchall() if cursor.description else []

@@ -27,8 +27,9 @@ def a_run(*, source: str = "liverc", attempt: int = 1, run_id: str | None = None
     return RunIdentity(run_id or str(uuid4()), name="nightly", namespace="racing", attempt=attempt, source=source)
 
 
-def a_track(slug: str, name: str | None = None, **fields: bool) -> ListedTrack:
-    return ListedTrack(slug=slug, slug_as_listed=slug.upper(), name=name or f"Track {slug}", **fields)
+def a_track(slug: str, name: str | None = None, *, is_featured: bool = False) -> ListedTrack:
+    listed = slug.upper()
+    return ListedTrack(slug=slug, slug_as_listed=listed, name=name or f"Track {slug}", is_featured=is_featured)
 
 
 def a_listing(*tracks: ListedTrack | str) -> Listing:

@@ -15,7 +15,17 @@ import kopf
 import pytest
 from kmock import KubernetesEmulator, ResourceInfo, resource
 
-from tracksync.api.identity import API_VERSION, FINALIZER, GROUP, JOB_KIND, JOB_PLURAL, VERSION, Annotation, Label
+from tracksync.api.identity import (
+    API_VERSION,
+    FINALIZER,
+    GROUP,
+    JOB_KIND,
+    JOB_PLURAL,
+    JOB_SINGULAR,
+    VERSION,
+    Annotation,
+    Label,
+)
 from tracksync.controller.app import kopf_settings
 from tracksync.controller.handlers import register
 from tracksync.core.runs.model import Key
@@ -46,8 +56,13 @@ class Bench:
 
 
 @asynccontextmanager
-async def running_kopf(bench: Bench) -> AsyncIterator[None]:
-    """A real kopf with our handlers, until the block ends."""
+async def running_kopf(server: KubernetesEmulator) -> AsyncIterator[Bench]:
+    """A real kopf with our handlers, until the block ends. In the test itself: looptime does not reach fixtures."""
+    server.resources.load_bundled()
+    server.resources[resource(GROUP, VERSION, JOB_PLURAL)] = ResourceInfo(
+        kind=JOB_KIND, singular=JOB_SINGULAR, namespaced=True, verbs={"list", "watch", "create", "get"}
+    )
+    bench = Bench(server)
     registry = kopf.OperatorRegistry()
     register(registry, bench.woken.append)
 
@@ -70,22 +85,11 @@ async def running_kopf(bench: Bench) -> AsyncIterator[None]:
     try:
         await ready.wait()
         await asyncio.sleep(3)
-        yield
+        yield bench
     finally:
         stop.set()
         with suppress(asyncio.CancelledError):
             await operator
-
-
-@pytest.fixture
-async def bench(kmock: KubernetesEmulator) -> AsyncIterator[Bench]:
-    kmock.resources.load_bundled()
-    kmock.resources[resource(GROUP, VERSION, JOB_PLURAL)] = ResourceInfo(
-        kind=JOB_KIND, singular="tracksyncjob", namespaced=True, verbs={"list", "watch", "create", "get"}
-    )
-    bench = Bench(kmock)
-    async with running_kopf(bench):
-        yield bench
 
 
 def a_run(**status: Any) -> dict[str, Any]:
@@ -101,27 +105,31 @@ def a_child(*, labels: dict[str, str], annotations: dict[str, str]) -> dict[str,
 OURS = {"labels": {Label.RUN_ID.value: "u1"}, "annotations": {Annotation.JOB.value: KEY.name}}
 
 
-async def test_a_new_run_is_woken(bench: Bench) -> None:
-    await bench.create(RUNS, a_run())
-    assert set(bench.woken) == {KEY}
+async def test_a_new_run_is_woken(kmock: KubernetesEmulator) -> None:
+    async with running_kopf(kmock) as bench:
+        await bench.create(RUNS, a_run())
+        assert set(bench.woken) == {KEY}
 
 
-async def test_a_settled_run_costs_nothing(bench: Bench) -> None:
-    await bench.create(RUNS, a_run(phase="Succeeded", observedGeneration=1))
-    assert bench.woken == []
+async def test_a_settled_run_costs_nothing(kmock: KubernetesEmulator) -> None:
+    async with running_kopf(kmock) as bench:
+        await bench.create(RUNS, a_run(phase="Succeeded", observedGeneration=1))
+        assert bench.woken == []
 
 
-async def test_a_finished_run_with_its_finalizer_is_woken_to_lose_it(bench: Bench) -> None:
-    run = a_run(phase="Succeeded", observedGeneration=1)
-    run["metadata"]["finalizers"] = [FINALIZER]
-    await bench.create(RUNS, run)
-    assert set(bench.woken) == {KEY}
+async def test_a_finished_run_with_its_finalizer_is_woken_to_lose_it(kmock: KubernetesEmulator) -> None:
+    async with running_kopf(kmock) as bench:
+        run = a_run(phase="Succeeded", observedGeneration=1)
+        run["metadata"]["finalizers"] = [FINALIZER]
+        await bench.create(RUNS, run)
+        assert set(bench.woken) == {KEY}
 
 
 @pytest.mark.parametrize("path", [JOBS, PODS])
-async def test_a_child_wakes_its_owner(bench: Bench, path: str) -> None:
-    await bench.create(path, a_child(**OURS))
-    assert set(bench.woken) == {KEY}
+async def test_a_child_wakes_its_owner(kmock: KubernetesEmulator, path: str) -> None:
+    async with running_kopf(kmock) as bench:
+        await bench.create(path, a_child(**OURS))
+        assert set(bench.woken) == {KEY}
 
 
 @pytest.mark.parametrize("path", [JOBS, PODS])
@@ -130,14 +138,16 @@ async def test_a_child_wakes_its_owner(bench: Bench, path: str) -> None:
     [{"labels": {}, "annotations": OURS["annotations"]}, {"labels": OURS["labels"], "annotations": {}}],
     ids=["without label", "without annotation"],
 )
-async def test_a_stranger_wakes_nobody(bench: Bench, path: str, child: dict[str, dict[str, str]]) -> None:
-    await bench.create(path, a_child(**child))
-    assert bench.woken == []
+async def test_a_stranger_wakes_nobody(kmock: KubernetesEmulator, path: str, child: dict[str, dict[str, str]]) -> None:
+    async with running_kopf(kmock) as bench:
+        await bench.create(path, a_child(**child))
+        assert bench.woken == []
 
 
-async def test_kopf_itself_writes_nothing(bench: Bench) -> None:
-    await bench.create(RUNS, a_run())
-    await bench.create(JOBS, a_child(**OURS))
-    methods = {str(request.method).upper() for request in bench.server}
-    assert methods <= {"GET", "POST"}, methods
-    assert sum(1 for request in bench.server if str(request.method).upper() == "POST") == 2
+async def test_kopf_itself_writes_nothing(kmock: KubernetesEmulator) -> None:
+    async with running_kopf(kmock) as bench:
+        await bench.create(RUNS, a_run())
+        await bench.create(JOBS, a_child(**OURS))
+        methods = {request.method.value for request in bench.server}
+        assert methods <= {"GET", "POST"}, methods
+        assert sum(1 for request in bench.server if request.method.value == "POST") == 2

@@ -2,7 +2,7 @@
 
 No track is touched unless the merge was committed, and the next attempt ends in the same state as a run without a
 crash. Three kinds of crash: a bug (unexpected exception), a lost database (this call and all later ones fail), and a
-fault that the ports name (DatabaseUnavailableError once). SIGKILL is a real process's matter: tests/database and tests/e2e.
+fault that the ports name (DatabaseUnavailableError once). SIGKILL belongs to tests/e2e.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ The call that the stop hits hangs until it is cancelled, as a slow database or s
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -120,19 +121,21 @@ async def test_a_stage_that_does_not_react_holds_the_end_up_for_seconds_only() -
     stop, database = asyncio.Event(), await a_filled_database()
     before = rows_of(database)
 
+    is_over = False
+
     async def stop_and_ignore() -> None:
         stop.set()
-        for _ in range(100):
-            try:
-                await asyncio.sleep(10)
-            except asyncio.CancelledError:
-                continue
+        while not is_over:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.5)
 
     calls = Calls(await position_of("ledger.stage_listing"), "before", stop_and_ignore)
     begun = LoopClock().monotonic()
     result = await a_run(between(some_ports(database), calls), stop=stop)
     assert LoopClock().monotonic() - begun <= 18
     assert (result.outcome, rows_of(database)) == (Outcome.CANCELLED, before)
+    is_over = True
+    await asyncio.sleep(1)
 
 
 async def test_nothing_more_is_fetched_after_a_stop() -> None:

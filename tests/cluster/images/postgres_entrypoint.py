@@ -8,36 +8,48 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
-BIN = Path("/usr/lib/postgresql/15/bin")
 SOCKETS = "/var/run/postgresql"
 
 
+def programs() -> Path:
+    """Return the folder of the one PostgreSQL in this image."""
+    return next(Path("/usr/lib/postgresql").glob("*/bin"))
+
+
 def initialise(data: Path, user: str) -> None:
-    """Make the cluster in a folder beside and rename it, so that a killed first start leaves nothing half-made."""
+    """Make the data folder under another name and rename it, so that a killed first start leaves nothing half-made."""
     partial = data.with_name(f"{data.name}.part")
     shutil.rmtree(partial, ignore_errors=True)
-    password = os.environ["POSTGRES_PASSWORD_FILE"]
-    initdb = [BIN / "initdb", "--pgdata", partial, "--username", user, "--pwfile", password, "--encoding", "UTF8"]
-    subprocess.run([*initdb, "--locale", "C.UTF-8", "--auth-local", "trust", "--auth-host", "trust"], check=True)
+    password = os.environ.get("POSTGRES_PASSWORD_FILE")
+    if password is None:
+        sys.exit("set POSTGRES_PASSWORD_FILE to a file with the password")
+    where = ("--pgdata", str(partial), "--username", user, "--pwfile", password)
+    how = ("--encoding", "UTF8", "--locale", "C.UTF-8", "--auth-local", "trust", "--auth-host", "scram-sha-256")
+    subprocess.run((str(programs() / "initdb"), *where, *how), check=True)
     with (partial / "pg_hba.conf").open("a", encoding="ascii") as access:
         access.write("host all all all scram-sha-256\n")
     database = os.environ.get("POSTGRES_DB", user)
-    single = [BIN / "postgres", "--single", "-D", partial, "postgres"]
-    subprocess.run(single, input=f'CREATE DATABASE "{database}"\n', text=True, check=True)
+    if database != "postgres":
+        quoted = database.replace('"', '""')
+        single = (str(programs() / "postgres"), "--single", "-D", str(partial), "postgres")
+        subprocess.run(single, input=f'CREATE DATABASE "{quoted}"\n', text=True, check=True, stdout=subprocess.DEVNULL)
     partial.rename(data)
 
 
-def main() -> None:
-    """Become the server; never returns."""
+def main() -> NoReturn:
+    """Become the server."""
     os.umask(0o077)
     user = os.environ.get("POSTGRES_USER", "postgres")
-    data = Path(os.environ.get("PGDATA", "/var/lib/postgresql/data"))
+    data = Path(os.environ["PGDATA"])
     if not (data / "PG_VERSION").exists():
         initialise(data, user)
-    server = str(BIN / "postgres")
-    os.execv(server, [server, "-D", str(data), "-c", "listen_addresses=*", "-c", f"unix_socket_directories={SOCKETS}"])
+    server = str(programs() / "postgres")
+    options = ("-D", str(data), "-c", "listen_addresses=*", "-c", f"unix_socket_directories={SOCKETS}")
+    # Not beside this process but in its place: the server gets the container's signals.
+    os.execv(server, (server, *options))  # noqa: S606 - no shell is what is wanted
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

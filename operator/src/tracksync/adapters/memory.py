@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, assert_never
 from uuid import UUID, uuid4
 
-from tracksync.adapters.storable import ListingRow, storable_rows, storable_values
+from tracksync.adapters.storable import ListingRow, storable_rows, storable_text, storable_values
 from tracksync.api.result import Outcome
 from tracksync.core.tracks.model import DASHBOARD_COLUMNS, FailedItem, FetchedItem, MergeCounters, StoredTrack
 from tracksync.errors import (
@@ -298,5 +298,5 @@ def _listed(item: Item) -> Row:
 
 
 def _matches(row: Row, search: str | None) -> bool:
-    wanted = (search or "").lower()
+    wanted = storable_text(search or "").lower()
     return not wanted or any(wanted in str(row[column] or "").lower() for column in SEARCHED_COLUMNS)

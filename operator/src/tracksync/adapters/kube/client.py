@@ -13,6 +13,7 @@ from tracksync.errors import ClusterRefusedError, ClusterUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Mapping
+    from pathlib import Path
 
 TIMEOUT_SECONDS: Final = 30.0
 _MAX_WORDS: Final = 600
@@ -128,8 +129,8 @@ def _client_timeout() -> object:
 
 
 @asynccontextmanager
-async def open_client() -> AsyncIterator[KubeClient]:
-    """Connect with the pod's service account; outside a pod, with the file that KUBECONFIG names.
+async def open_client(kubeconfig: Path | None = None) -> AsyncIterator[KubeClient]:
+    """Connect with this file; without one with the pod's service account, and outside a pod as KUBECONFIG says.
 
     Raises:
         ClusterRefusedError: there are no usable credentials.
@@ -138,16 +139,19 @@ async def open_client() -> AsyncIterator[KubeClient]:
 
     configuration = client.Configuration()
     loader: Any = config
-    try:
-        loader.load_incluster_config(client_configuration=configuration)
-    except config.ConfigException:
-        await _load_kubeconfig(loader, configuration)
+    if kubeconfig is not None:
+        await _load_kubeconfig(loader, configuration, config_file=str(kubeconfig))
+    else:
+        try:
+            loader.load_incluster_config(client_configuration=configuration)
+        except config.ConfigException:
+            await _load_kubeconfig(loader, configuration)
     async with client.ApiClient(configuration) as api:
         yield KubeClient(cast("Any", api))
 
 
-async def _load_kubeconfig(config: Any, configuration: Any) -> None:
+async def _load_kubeconfig(config: Any, configuration: Any, **location: str) -> None:
     try:
-        await config.load_kube_config(client_configuration=configuration, persist_config=False)
+        await config.load_kube_config(client_configuration=configuration, persist_config=False, **location)
     except (config.ConfigException, OSError) as error:
         raise ClusterRefusedError(f"no credentials for a cluster: set KUBECONFIG to a usable file ({error})") from error

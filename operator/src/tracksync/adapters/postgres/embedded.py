@@ -169,8 +169,10 @@ def _stop(programs: Programs, home: Path) -> None:
     pid_file = home / CLUSTER / "postmaster.pid"
     if not pid_file.exists():
         return
-    socket_folder = _socket_folder(home)
+    lines = pid_file.read_text().splitlines()
     programs.run("pg_ctl", ("stop", "-m", "fast", "-w", "-s", "-D", CLUSTER), folder=home)
+    # The file is shorter when the start was interrupted.
+    socket_folder = Path(lines[SOCKET_LINE]) if len(lines) > SOCKET_LINE else home / "socket"
     if socket_folder.parent != home and not pid_file.exists():
         shutil.rmtree(socket_folder, ignore_errors=True)
 

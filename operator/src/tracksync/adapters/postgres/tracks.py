@@ -9,6 +9,7 @@ from uuid import UUID
 from tracksync.adapters.postgres import statements
 from tracksync.adapters.postgres.columns import TRACK_COLUMNS
 from tracksync.adapters.postgres.ledger import fenced
+from tracksync.adapters.storable import storable_text
 from tracksync.core.tracks.model import MergeCounters, StoredTrack
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def _pattern(search: str | None) -> str | None:
     """Return the text as a LIKE pattern that finds it anywhere; its own `%` and `_` are plain characters."""
     if not search:
         return None
-    escaped = search.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_").replace("\x00", "")
+    escaped = storable_text(search).replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
     return f"%{escaped}%"
 
 

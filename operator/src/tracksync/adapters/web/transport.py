@@ -25,7 +25,7 @@ from tracksync.core.tracks.politeness import backoff_seconds, retry_after_second
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from types import TracebackType
 
     from tracksync.adapters.web.endpoints import Endpoints
@@ -58,11 +58,19 @@ class _Target:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What every request to a source has in common."""
+    """What every request to a source has in common.
+
+    Attributes:
+        scheme: `http` or `https`.
+        domain: the registrable domain.
+        user_agent: who we are.
+        tls: which certificates are believed; None for the public authorities.
+    """
 
     scheme: str
     domain: str
     user_agent: str
+    tls: ssl.SSLContext | None = None
 
 
 class Transport:
@@ -71,6 +79,13 @@ class Transport:
     Connections are shared between hosts that have the same address: a site's thousand hosts then cost a handful of
     handshakes. Over TLS a shared connection is believed only when its certificate covers the host; when it does not, or
     when the server answers 421, every later request gets a connection of its own.
+
+    Args:
+        site: what is asked, and how we introduce ourselves.
+        endpoints: where hosts are found.
+        budget: gives each request its slot.
+        clock: the wall clock, for `Retry-After` as a date.
+        sleep: waits between tries.
 
     Attributes:
         requests: sent so far, retries and redirects included.
@@ -84,7 +99,7 @@ class Transport:
         endpoints: Endpoints,
         budget: RequestBudget,
         clock: Clock,
-        tls: ssl.SSLContext | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.requests = 0
         self.bytes_received = 0
@@ -92,7 +107,8 @@ class Transport:
         self._endpoints = endpoints
         self._budget = budget
         self._clock = clock
-        self._connections = _Connections(tls)
+        self._sleep = sleep
+        self._connections = _Connections(site.tls)
 
     async def __aenter__(self) -> Self:
         return self
@@ -119,7 +135,7 @@ class Transport:
                     raise
                 elif not error.is_pause_request:
                     # The pause that the source asked for is waited for with the next slot.
-                    await asyncio.sleep(backoff_seconds(tries, _RANDOM.random()))
+                    await self._sleep(backoff_seconds(tries, _RANDOM.random()))
                 if error.problem is FetchProblem.CONNECTION:
                     self._endpoints.forget()
         return await self._follow(host, limits, turn=_TRIES - 1)

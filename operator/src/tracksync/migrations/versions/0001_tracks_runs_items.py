@@ -66,13 +66,13 @@ def _create_tracks() -> None:
         sa.Column("start_finish_line", postgresql.JSONB()),
         sa.Column("latitude", sa.Double()),
         sa.Column("longitude", sa.Double()),
-        sa.PrimaryKeyConstraint("id", name="tracks_pkey"),
-        sa.UniqueConstraint("source", "slug", name="tracks_source_slug_key"),
-        sa.CheckConstraint("slug = lower(slug) AND length(slug) BETWEEN 1 AND 63", name="tracks_slug_check"),
-        sa.CheckConstraint("is_active = (deactivated_at IS NULL)", name="tracks_deactivated_at_check"),
-        sa.CheckConstraint("latitude BETWEEN -90 AND 90", name="tracks_latitude_check"),
-        sa.CheckConstraint("longitude BETWEEN -180 AND 180", name="tracks_longitude_check"),
-        *(sa.CheckConstraint(f"{name} >= 0", name=f"tracks_{name}_check") for name in _TOTALS),
+        sa.PrimaryKeyConstraint("id", name=op.f("tracks_pkey")),
+        sa.UniqueConstraint("source", "slug", name=op.f("tracks_source_slug_key")),
+        sa.CheckConstraint("slug = lower(slug) AND length(slug) BETWEEN 1 AND 63", name=op.f("tracks_slug_check")),
+        sa.CheckConstraint("is_active = (deactivated_at IS NULL)", name=op.f("tracks_deactivated_at_check")),
+        sa.CheckConstraint("latitude BETWEEN -90 AND 90", name=op.f("tracks_latitude_check")),
+        sa.CheckConstraint("longitude BETWEEN -180 AND 180", name=op.f("tracks_longitude_check")),
+        *(sa.CheckConstraint(f"{name} >= 0", name=op.f(f"tracks_{name}_check")) for name in _TOTALS),
     )
 
 
@@ -91,13 +91,14 @@ def _create_runs() -> None:
         _moment("finished_at"),
         sa.Column("reason", sa.Text(), server_default=sa.text("''"), nullable=False),
         sa.Column("results", postgresql.JSONB()),
-        sa.PrimaryKeyConstraint("run_id", name="runs_pkey"),
+        sa.PrimaryKeyConstraint("run_id", name=op.f("runs_pkey")),
         sa.CheckConstraint(
-            "state IN ('running', 'succeeded', 'completed_with_errors', 'failed', 'cancelled')", name="runs_state_check"
+            "state IN ('running', 'succeeded', 'completed_with_errors', 'failed', 'cancelled')",
+            name=op.f("runs_state_check"),
         ),
-        sa.CheckConstraint("(state = 'running') = (finished_at IS NULL)", name="runs_finished_at_check"),
-        sa.CheckConstraint("attempt >= 1", name="runs_attempt_check"),
-        sa.CheckConstraint("epoch >= 1", name="runs_epoch_check"),
+        sa.CheckConstraint("(state = 'running') = (finished_at IS NULL)", name=op.f("runs_finished_at_check")),
+        sa.CheckConstraint("attempt >= 1", name=op.f("runs_attempt_check")),
+        sa.CheckConstraint("epoch >= 1", name=op.f("runs_epoch_check")),
     )
     op.create_index("runs_name_created_at_idx", "runs", ["name", "created_at"])
     op.create_index("runs_created_at_idx", "runs", ["created_at"])
@@ -116,11 +117,11 @@ def _create_sync_items() -> None:
         sa.Column("attempts", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("error_class", sa.Text()),
         sa.Column("http_status", sa.SmallInteger()),
-        sa.PrimaryKeyConstraint("run_id", "slug", name="sync_items_pkey"),
-        sa.ForeignKeyConstraint(["run_id"], ["runs.run_id"], name="sync_items_run_id_fkey", ondelete="CASCADE"),
-        sa.CheckConstraint("state IN ('waiting', 'fetched', 'failed', 'listed')", name="sync_items_state_check"),
-        sa.CheckConstraint("(state = 'fetched') = (dashboard IS NOT NULL)", name="sync_items_dashboard_check"),
-        sa.CheckConstraint("(state = 'failed') = (error_class IS NOT NULL)", name="sync_items_error_class_check"),
-        sa.CheckConstraint("jsonb_typeof(dashboard) = 'object'", name="sync_items_dashboard_object_check"),
-        sa.CheckConstraint("attempts >= 0", name="sync_items_attempts_check"),
+        sa.PrimaryKeyConstraint("run_id", "slug", name=op.f("sync_items_pkey")),
+        sa.ForeignKeyConstraint(["run_id"], ["runs.run_id"], name=op.f("sync_items_run_id_fkey"), ondelete="CASCADE"),
+        sa.CheckConstraint("state IN ('waiting', 'fetched', 'failed', 'listed')", name=op.f("sync_items_state_check")),
+        sa.CheckConstraint("(state = 'fetched') = (dashboard IS NOT NULL)", name=op.f("sync_items_dashboard_check")),
+        sa.CheckConstraint("(state = 'failed') = (error_class IS NOT NULL)", name=op.f("sync_items_error_class_check")),
+        sa.CheckConstraint("jsonb_typeof(dashboard) = 'object'", name=op.f("sync_items_dashboard_object_check")),
+        sa.CheckConstraint("attempts >= 0", name=op.f("sync_items_attempts_check")),
     )

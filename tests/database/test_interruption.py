@@ -1,0 +1,181 @@
+"""Whatever stops a run in the middle: tracks stay byte-identical, and the next transaction works.
+
+Cases: the backend is ended in mid-merge and while idle; the task is cancelled in mid-merge and in staging; a newer
+epoch arrives while a merge is under way; two runs insert the same tracks. Left out: a lost reply to COMMIT.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from tests.support.postgres import fetch_all
+from tests.support.store import NO_RESULTS, a_listing, a_track, fetched, numbered, staged, synced
+from tracksync.adapters.postgres.database import PostgresDatabase
+from tracksync.api.result import Outcome
+from tracksync.errors import DatabaseUnavailableError, FencedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tracksync.core.tracks.model import MergeCounters
+    from tracksync.ports import RunTicket
+
+TRACKS = "SELECT ctid::text, xmin::text, t::text FROM tracks AS t ORDER BY slug"
+WAITING = """
+SELECT pid FROM pg_stat_activity
+WHERE application_name = 'tests' AND datname = current_database() AND wait_event_type = 'Lock'
+"""
+BACKENDS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'tests' AND datname = current_database()"
+DEADLINE = 10.0
+CANCEL_SECONDS = 0.5
+
+
+@contextmanager
+def held_row(url: str, slug: str) -> Iterator[None]:
+    """Hold a row's lock, so that a merge that has begun to write waits in its middle."""
+    with psycopg.connect(url) as connection:
+        connection.execute("SELECT 1 FROM tracks WHERE slug = %s FOR UPDATE", [slug])
+        yield
+
+
+async def until_waiting(url: str) -> int:
+    """Return the backend of the adapter once it waits for a lock."""
+    deadline = time.monotonic() + DEADLINE
+    while time.monotonic() < deadline:
+        rows = await asyncio.to_thread(fetch_all, url, WAITING)
+        if rows:
+            return int(rows[0][0])
+    pytest.fail("the merge never waited for the lock")
+
+
+async def half_merged(database: PostgresDatabase) -> tuple[RunTicket, asyncio.Task[MergeCounters]]:
+    """Start a merge of which some rows can be written before `z` is waited for."""
+    listing = a_listing(*(a_track(name, "New") for name in ("a", "b", "z")), "new")
+    ticket = await staged(database, listing, [fetched("a", city="Bern")])
+    return ticket, asyncio.create_task(database.tracks.merge(ticket))
+
+
+async def test_a_backend_that_is_ended_in_mid_merge_leaves_tracks_byte_identical(
+    database: PostgresDatabase, database_url: str
+) -> None:
+    await synced(database, a_listing("a", "b", "z"))
+    before = fetch_all(database_url, TRACKS)
+    with held_row(database_url, "z"):
+        _, merge = await half_merged(database)
+        fetch_all(database_url, "SELECT pg_terminate_backend(%s)", await until_waiting(database_url))
+        with pytest.raises(DatabaseUnavailableError):
+            await merge
+    assert fetch_all(database_url, TRACKS) == before
+    assert await database.tracks.count_active("liverc") == 3
+
+
+async def test_a_cancelled_merge_is_rolled_back_at_once_and_the_run_can_be_closed(
+    database: PostgresDatabase, database_url: str
+) -> None:
+    await synced(database, a_listing("a", "b", "z"))
+    before = fetch_all(database_url, TRACKS)
+    with held_row(database_url, "z"):
+        ticket, merge = await half_merged(database)
+        backend = await until_waiting(database_url)
+        started = time.monotonic()
+        merge.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await merge
+        took = time.monotonic() - started
+    assert backend not in [pid for (pid,) in fetch_all(database_url, WAITING)]
+    assert fetch_all(database_url, TRACKS) == before
+    assert took < CANCEL_SECONDS
+    await database.ledger.close_run(ticket, outcome=Outcome.CANCELLED, reason="Cancelled", results=NO_RESULTS)
+    assert fetch_all(database_url, "SELECT state FROM runs ORDER BY created_at DESC")[0] == ("cancelled",)
+    assert fetch_all(database_url, "SELECT count(*) FROM sync_items WHERE run_id = %s", ticket.identity.run_id) == [
+        (0,)
+    ]
+
+
+async def test_a_cancelled_staging_leaves_no_items(database: PostgresDatabase, database_url: str) -> None:
+    ticket = await staged(database, a_listing("a"))
+    before = fetch_all(database_url, "SELECT slug FROM sync_items")
+    stage = asyncio.create_task(database.ledger.stage_listing(ticket, numbered(60_000), fetch_dashboards=True))
+    await until_in_transaction(database_url)
+    stage.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stage
+    assert fetch_all(database_url, "SELECT slug FROM sync_items") == before
+    assert await database.ledger.pending_slugs(ticket) == ["a"]
+
+
+async def until_in_transaction(url: str) -> None:
+    deadline = time.monotonic() + DEADLINE
+    question = f"{BACKENDS} AND xact_start IS NOT NULL"
+    while time.monotonic() < deadline:
+        if await asyncio.to_thread(fetch_all, url, question):
+            return
+    pytest.fail("the staging never began")
+
+
+async def test_after_an_idle_connection_was_ended_the_next_call_connects_again(
+    database: PostgresDatabase, database_url: str
+) -> None:
+    await synced(database, a_listing("a"))
+    for (pid,) in fetch_all(database_url, BACKENDS):
+        fetch_all(database_url, "SELECT pg_terminate_backend(%s)", pid)
+    with pytest.raises(DatabaseUnavailableError, match=r"lost|ended"):
+        await database.tracks.count_active("liverc")
+    assert await database.tracks.count_active("liverc") == 1
+
+
+async def test_a_newer_epoch_waits_for_a_merge_under_way_and_then_fences(
+    database: PostgresDatabase, database_url: str
+) -> None:
+    await synced(database, a_listing("a", "b", "z"))
+    listing = a_listing(a_track("z", "New"))
+    old = await staged(database, listing)
+    async with await PostgresDatabase.connect(database_url, application_name="newer") as newer:
+        with held_row(database_url, "z"):
+            merge = asyncio.create_task(database.tracks.merge(old))
+            await until_waiting(database_url)
+            opening = asyncio.create_task(newer.ledger.open_run(old.identity))
+            done, _ = await asyncio.wait({opening}, timeout=0.2)
+            assert not done
+        assert (await merge).updated == 1
+        assert (await opening).epoch == 2
+    with pytest.raises(FencedError):
+        await database.tracks.merge(old)
+
+
+async def test_two_runs_that_insert_the_same_track_end_with_one_row(
+    database: PostgresDatabase, database_url: str
+) -> None:
+    async with await PostgresDatabase.connect(database_url, application_name="other") as other:
+        tickets = [await staged(each, numbered(500)) for each in (database, other)]
+        merges = (each.tracks.merge(ticket) for each, ticket in zip((database, other), tickets, strict=True))
+        results = await asyncio.gather(*merges, return_exceptions=True)
+    failures = [result for result in results if isinstance(result, BaseException)]
+    assert all(isinstance(failure, DatabaseUnavailableError) for failure in failures)
+    assert len(failures) <= 1
+    assert await database.tracks.count_active("liverc") == 500
+
+
+async def test_calls_at_the_same_time_take_turns(database: PostgresDatabase) -> None:
+    slugs = [f"track{number}" for number in range(200)]
+    ticket = await staged(database, numbered(200))
+    batches = [[fetched(slug, city="Bern") for slug in slugs[start : start + 20]] for start in range(0, 200, 20)]
+    await asyncio.gather(*(database.ledger.record_items(ticket, batch) for batch in batches))
+    assert await database.ledger.pending_slugs(ticket) == []
+
+
+async def test_the_limits_hold_inside_a_transaction_and_leave_no_trace_outside(database: PostgresDatabase) -> None:
+    names = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "search_path", "jit")
+    question = ", ".join(f"current_setting('{name}')" for name in names)
+    async with database._session.transaction() as connection:
+        inside = await (await connection.execute(f"SELECT {question}")).fetchone()
+    assert inside == ("5min", "15s", "1min", "public, pg_temp", "off")
+    outside = await (await database._session._connection.execute(f"SELECT {question}")).fetchone()  # type: ignore[union-attr]  # connected
+    assert outside is not None
+    assert outside[0] == "0"
