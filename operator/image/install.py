@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - a script for the image's build, in no package
 """Unpacks wheels into a folder, leaves out what never runs, and compiles the rest. Runs inside the image's build.
 
 Usage: install.py WHEELS TARGET. Hashes were checked when the wheels were downloaded.
@@ -59,8 +60,9 @@ def prune(target: Path) -> None:
 def keep_bytecode(folder: Path, target: Path) -> None:
     """Replace the sources below the folder by bytecode in their place, from which Python imports as well."""
     mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
-    options = {"quiet": 1, "legacy": True, "optimize": 2, "workers": 1, "stripdir": str(target)}
-    if folder.is_dir() and compileall.compile_dir(folder, invalidation_mode=mode, **options):
+    if folder.is_dir() and compileall.compile_dir(
+        folder, quiet=1, legacy=True, optimize=2, stripdir=str(target), invalidation_mode=mode
+    ):
         for source in folder.rglob("*.py"):
             source.unlink()
 

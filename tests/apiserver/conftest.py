@@ -13,7 +13,7 @@ import subprocess
 import sys
 import uuid
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 -- dataclasses resolve the annotation
 from typing import TYPE_CHECKING, Any
 
 import pytest

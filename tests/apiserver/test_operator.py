@@ -131,7 +131,7 @@ def test_a_finished_run_can_be_deleted_without_an_operator(operator: OperatorPro
     delete(run)
     assert not run.exists()
     operator.start()
-    wait_for(lambda: "Initial authentication has finished" in operator.log, lambda: operator.log)
+    wait_for(lambda: operator.log.count("Initial authentication has finished") == 2, lambda: operator.log)
 
 
 def test_a_namespace_with_a_run_can_be_deleted(operator: OperatorProcess, run: Run, control: Control) -> None:
@@ -194,3 +194,19 @@ def test_a_transition_leaves_one_event_that_counts(operator: OperatorProcess, ru
         if event["involvedObject"]["kind"] == JOB_KIND
     ]
     assert (event["reason"], event["type"], event["count"]) == ("SourceNotAllowed", "Warning", 1)
+
+
+def test_C1_a_missing_secret_is_named_and_the_run_goes_on_when_it_appears(  # noqa: N802 -- fault id
+    operator: OperatorProcess, run: Run, control: Control
+) -> None:
+    """The next obstacle is the image that does not exist: it is only met when the volume could be mounted."""
+    assert operator.process is not None
+    run.create()
+    wait_for(lambda: run.condition("Running") == "False/SecretMissing", run.read)
+    message = run.read()["status"]["message"]
+    assert "spec.target.databaseSecretRef.name" in message
+    assert "tracksync-db" in message
+    literal = "--from-literal=url=postgresql://somebody@nowhere.invalid/none"
+    control.kubectl("-n", run.namespace, "create", "secret", "generic", "tracksync-db", literal)
+    wait_for(lambda: run.condition("Running") == "False/ImageProblem", run.read, seconds=150)
+    assert "ErrImageNeverPull" in run.read()["status"]["message"]

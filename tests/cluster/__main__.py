@@ -26,6 +26,7 @@ app = typer.Typer(
         "otherwise as processes (as root on Linux). It never reads or writes your own kube context."
     ),
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -77,6 +78,7 @@ def build() -> None:
 
 @app.command()
 def image(
+    *,
     load: Annotated[bool, typer.Option("--load", help="Also make the images available on every node.")] = False,
 ) -> None:
     """Build the images of the product and of PostgreSQL; takes no time when nothing changed.
@@ -103,9 +105,11 @@ def load_image(
 @app.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
 )
-def kubectl(context: typer.Context) -> None:
+def kubectl() -> None:
     """Run kubectl against this cluster, for example: kubectl get pods -A."""
-    command = select_cluster().kubectl_command(*context.args)
+    # As typed: the option parser would swallow the `--` of `kubectl exec`.
+    arguments = sys.argv[sys.argv.index("kubectl") + 1 :]
+    command = select_cluster().kubectl_command(*arguments)
     raise typer.Exit(subprocess.run(command, check=False).returncode)
 
 

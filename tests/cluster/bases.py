@@ -36,8 +36,8 @@ def packages_key(*more: str) -> str:
     Not the packages' versions: an update of one must not make everybody build anew in the middle of work.
     """
     release = platform.freedesktop_os_release()
-    parts = [release.get("ID", ""), release.get("VERSION_ID", ""), platform.machine(), _BASE, *more]
-    source = Path(debian.__file__).read_bytes()
+    parts = [release.get("ID", ""), release.get("VERSION_ID", ""), platform.machine(), *more]
+    source = Path(debian.__file__).read_bytes() + Path(__file__).read_bytes()
     return hashlib.sha256(repr(parts).encode() + source).hexdigest()[:16]
 
 
@@ -60,7 +60,7 @@ def ensure_base(builder: Builder, folder: Path) -> tuple[str, str]:
 
 def postgres_key() -> str:
     """Return what the PostgreSQL image depends on."""
-    return packages_key(_POSTGRES, (_IMAGES / "postgres_entrypoint.py").read_text())
+    return packages_key((_IMAGES / "postgres_entrypoint.py").read_text())
 
 
 def build_postgres(builder: Builder, folder: Path, name: str) -> None:
@@ -69,7 +69,16 @@ def build_postgres(builder: Builder, folder: Path, name: str) -> None:
     context = folder / "postgres-context"
     debian.unpack_packages(debian.POSTGRES_REQUEST, context / "root", without=debian.BASE_REQUEST)
     shutil.rmtree(context / "root/etc", ignore_errors=True)
+    _link_programs(context / "root")
     shutil.copy(_IMAGES / "postgres_entrypoint.py", context)
     (context / "Dockerfile").write_text(_POSTGRES)
     builder.build(context, name, {"BASE_IMAGE": base})
     shutil.rmtree(context)
+
+
+def _link_programs(root: Path) -> None:
+    """Put psql, pg_isready and the others on the PATH, as the public image has them; the version is Debian's."""
+    folder = root / "usr/local/bin"
+    folder.mkdir(parents=True, exist_ok=True)
+    for program in (root / "usr/lib/postgresql").glob("*/bin/*"):
+        (folder / program.name).symlink_to(f"/{program.relative_to(root)}")

@@ -58,7 +58,7 @@ def _hierarchies() -> list[Path]:
 
 
 def _killed_all(name: str) -> bool:
-    pids = set()
+    pids: set[int] = set()
     for hierarchy in _hierarchies():
         for members in (hierarchy / name).rglob("cgroup.procs"):
             with suppress(OSError):

@@ -11,14 +11,14 @@ _LINES_SHOWN = 15
 
 
 def run(
-    arguments: Sequence[str | Path],
+    arguments: Sequence[object],
     *,
     stdin: str | None = None,
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
     seconds: float = 120,
 ) -> str:
-    """Return the command's standard output.
+    """Return the command's standard output; each argument is passed on as its text.
 
     Raises:
         ClusterError: it is not installed, failed, or took longer than that.

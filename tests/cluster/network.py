@@ -131,9 +131,9 @@ def free_subnet(key: str) -> ipaddress.IPv4Network:
         ClusterError: the whole range is in use.
     """
     taken = _networks_in_use()
-    candidates = list(_NODE_RANGES.subnets(new_prefix=24))
+    candidates = [ipaddress.IPv4Network((int(_NODE_RANGES[256 * third]), 24)) for third in range(256)]
     first = int(key, 16) % len(candidates)
-    for candidate in (*candidates[first:], *candidates[:first]):
+    for candidate in candidates[first:] + candidates[:first]:
         if not any(candidate.overlaps(network) for network in taken):
             return candidate
     raise ClusterError(f"no free network in {_NODE_RANGES}: addresses or routes of this machine cover all of it")

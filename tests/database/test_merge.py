@@ -17,6 +17,7 @@ from tests.support.postgres import fetch_all
 from tests.support.store import NO_RESULTS, a_listing, a_track, failed, fetched, numbered, staged, synced
 from tracksync.adapters.postgres import statements
 from tracksync.adapters.postgres.columns import ADMIN_COLUMNS
+from tracksync.adapters.postgres.ledger import _outcomes, fenced
 from tracksync.api.result import Outcome
 from tracksync.core.tracks.model import MergeCounters
 
@@ -138,3 +139,17 @@ async def test_a_run_that_is_opened_again_is_running_and_has_its_new_attempt(
     await database.ledger.open_run(type(ticket.identity)(ticket.identity.run_id, "nightly", "racing", 2, "liverc"))
     rows = fetch_all(database_url, "SELECT state, attempt, epoch, reason, results, finished_at FROM runs")
     assert rows == [("running", 2, 2, "", None, None)]
+
+
+async def test_a_batch_of_outcomes_reads_its_own_items_and_not_the_whole_run(
+    database: PostgresDatabase, database_url: str
+) -> None:
+    fetch_all(database_url, "ALTER TABLE sync_items SET (autovacuum_enabled = false)")
+    await staged(database, numbered(100))
+    fetch_all(database_url, "ANALYZE sync_items")
+    ticket = await staged(database, numbered(5000))
+    values = _outcomes(ticket, [fetched(f"track{number}") for number in range(50)])
+    async with fenced(database._session, ticket, is_shared=True) as connection:
+        explained = await connection.execute(b"EXPLAIN (FORMAT JSON) " + statements.RECORD_ITEMS.as_bytes(), values)
+        plan = json.dumps(await explained.fetchall())
+    assert re.search(r"Index Cond.{1,40}run_id[^\"]*AND[^\"]*slug", plan)

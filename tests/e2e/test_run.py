@@ -182,13 +182,13 @@ def test_an_unusable_database_fails_the_run_and_shows_no_secret(
 
 
 def test_a_database_at_another_migration_is_refused_with_both_revisions(tenant: Tenant, name: str) -> None:
-    revision = tenant.query("SELECT version_num FROM alembic_version")
-    tenant.query("UPDATE alembic_version SET version_num = '9999'")
+    revision = tenant.query("SELECT version_num FROM tracksync_version")
+    tenant.query("UPDATE tracksync_version SET version_num = '9999'")
     try:
         tenant.create(name)
         tenant.wait_terminal(name, seconds=60)
     finally:
-        tenant.query(f"UPDATE alembic_version SET version_num = '{revision}'")
+        tenant.query(f"UPDATE tracksync_version SET version_num = '{revision}'")
     condition = tenant.condition(name, "Succeeded")
     assert condition["reason"] == "SchemaMismatch"
     assert "9999" in condition["message"]

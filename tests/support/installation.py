@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
+from tests.cluster.image import build_images
 from tests.cluster.names import TRACKSYNC_IMAGE
 from tests.cluster.waiting import wait_until
 from tracksync.api.identity import OPERATOR_NAMESPACE
@@ -53,16 +54,9 @@ def install_operator(cluster: Cluster, sources: Iterable[SourceEntry]) -> None:
         if document["kind"] == "Deployment":
             annotations = document["spec"]["template"]["metadata"].setdefault("annotations", {})
             annotations["tracksync.test/sources"] = listed
-            annotations["tracksync.test/image"] = loaded_image_id(cluster)
+            annotations["tracksync.test/image"] = build_images()[0].stem  # a new build restarts it
     apply(cluster, documents)
     cluster.kubectl("-n", OPERATOR_NAMESPACE, "rollout", "status", DEPLOYMENT, "--timeout=120s")
-
-
-def loaded_image_id(cluster: Cluster) -> str:
-    """Return the id of the image that the first node has under our tag, so that a new build restarts the operator."""
-    node = json.loads(cluster.kubectl("get", "nodes", "-o", "json"))["items"][0]
-    images = [image for image in node["status"].get("images", []) if TRACKSYNC_IMAGE in image["names"]]
-    return str(min(images[0]["names"])) if images else TRACKSYNC_IMAGE
 
 
 def apply(cluster: Cluster, documents: Iterable[dict[str, Any]], *, namespace: str | None = None) -> None:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
+import subprocess
 import sys
 import textwrap
 from pathlib import Path
@@ -166,3 +168,19 @@ async def test_the_child_imports_nothing_but_the_reader() -> None:
     child = await asyncio.create_subprocess_exec(sys.executable, "-I", "-c", script, stdout=asyncio.subprocess.PIPE)
     output, _ = await child.communicate()
     assert output.decode().strip() == "[]"
+
+
+def test_the_child_finds_the_package_wherever_this_process_found_it() -> None:
+    """An image keeps its packages in folders of its own, which an isolated interpreter does not look into."""
+    program = (
+        "import asyncio, json, sys; sys.path[:] = json.loads(sys.argv[1])\n"
+        "from tracksync.adapters.web.parser import Parser\n"
+        "async def start() -> None:\n"
+        "    async with Parser():\n"
+        "        pass\n"
+        "asyncio.run(start())\n"
+    )
+    interpreter = Path(sys.base_prefix) / "bin" / "python3"
+    command = [interpreter, "-I", "-S", "-c", program, json.dumps(sys.path)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert ended.returncode == 0, ended.stderr

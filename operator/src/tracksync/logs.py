@@ -60,4 +60,5 @@ def configure_logs(*, json: bool, level: str = "INFO") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs each request's URL at INFO
+    for chatty in ("httpx", "aiohttp.access", "kopf"):  # a line per request, probe and handler at INFO
+        logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -209,7 +209,7 @@ class Cluster(Protocol):
     async def apply_worker_status(self, run: Manifest, status: WorkerStatus) -> str | None:
         """Apply the worker's whole half of the status under the worker's field manager; return its new version.
 
-        None: the TrackSyncJob has gone, and nothing was written.
+        None: it has changed or gone meanwhile, and nothing was written.
         """
         ...
 

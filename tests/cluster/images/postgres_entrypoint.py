@@ -45,6 +45,8 @@ def main() -> NoReturn:
     data = Path(os.environ["PGDATA"])
     if not (data / "PG_VERSION").exists():
         initialise(data, user)
+    # A volume with an fsGroup is opened to the group at every start of the pod; the server refuses that.
+    data.chmod(0o700)
     server = str(programs() / "postgres")
     options = ("-D", str(data), "-c", "listen_addresses=*", "-c", f"unix_socket_directories={SOCKETS}")
     # Not beside this process but in its place: the server gets the container's signals.

@@ -67,9 +67,9 @@ class MemoryCluster:
         return None if stored is None else self._apply(stored, status.to_wire(), _OPERATOR_FIELDS)
 
     async def apply_worker_status(self, run: Manifest, status: WorkerStatus) -> str | None:
-        """Apply the worker's whole half; None when the TrackSyncJob has gone."""
+        """Apply the worker's whole half to exactly this version; None when it has changed or gone meanwhile."""
         self._before_call("apply_worker_status")
-        stored = self._same(run)
+        stored = self._unchanged(run)
         return None if stored is None else self._apply(stored, status.to_wire(), _WORKER_FIELDS)
 
     async def record_event(self, run: Manifest, event: EmitEvent) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from tracksync.errors import SettingsError
+from tracksync.errors import DatabaseCredentialsError, SettingsError
 from tracksync.settings import CliSettings
 
 if TYPE_CHECKING:
@@ -85,4 +85,8 @@ def choose_database_file(path: Path, *, others: tuple[object, ...]) -> DatabaseC
         raise typer.BadParameter("--database-url-file excludes --database-url and --data-dir; give one of them")
     from tracksync.worker.database_url import read_database_url
 
-    return DatabaseChoice("--database-url-file", CliSettings.read().data_dir, read_database_url(path))
+    try:
+        url = read_database_url(path)
+    except DatabaseCredentialsError as error:
+        raise DatabaseCredentialsError(f"--database-url-file: {error}") from None
+    return DatabaseChoice("--database-url-file", CliSettings.read().data_dir, url)

@@ -143,10 +143,11 @@ def _drop_extras(record: logging.LogRecord) -> bool:
 
 
 def quieten_kopf() -> None:
-    """Let kopf speak of problems only: it would log a line for every event that it routes."""
-    logger = logging.getLogger("kopf.objects")
-    logger.setLevel(logging.WARNING)
-    logger.addFilter(_drop_extras)
+    """Let kopf speak of problems only: it would log a line for every event that it routes and every probe."""
+    for name in ("kopf.objects", "kopf.activities", "aiohttp.access"):
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.WARNING)
+        logger.addFilter(_drop_extras)
 
 
 async def _run_kopf(

@@ -1,4 +1,4 @@
-"""The database URL of a worker pod: read from the file that the secret is mounted to, when it is needed."""
+"""The database URL in a file, such as the one that a secret is mounted to: read when it is needed."""
 
 from __future__ import annotations
 
@@ -23,11 +23,13 @@ def read_database_url(path: Path) -> str:
             content = file.read(MAX_BYTES + 1)
         url = content.decode().strip()
     except FileNotFoundError:
-        raise DatabaseCredentialsError("the secret or its key does not exist; create it") from None
+        raise DatabaseCredentialsError("there is no value; create it and store the database URL in it") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise DatabaseCredentialsError(f"the secret's value cannot be read ({type(error).__name__})") from None
+        raise DatabaseCredentialsError(
+            f"the value cannot be read ({type(error).__name__}); store the database URL as plain text"
+        ) from None
     if not url:
-        raise DatabaseCredentialsError("the secret's value is empty; store the database URL in it")
+        raise DatabaseCredentialsError("the value is empty; store the database URL in it")
     if len(content) > MAX_BYTES:
-        raise DatabaseCredentialsError("the secret's value is too long for a database URL; store only the URL in it")
+        raise DatabaseCredentialsError("the value is too long for a database URL; store only the URL in it")
     return url

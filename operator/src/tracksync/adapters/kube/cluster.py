@@ -71,22 +71,17 @@ class KubeCluster:
     @needs(GROUP, f"{JOB_PLURAL}/status", "patch")
     async def apply_operator_status(self, run: Manifest, status: OperatorStatus) -> str | None:
         """Apply the operator's whole half to exactly this version; None when it has changed or gone meanwhile."""
-        version = text(run, "metadata", "resourceVersion")
-        return await self._apply(run, status.to_wire(), manager=OPERATOR_FIELD_MANAGER, version=version)
+        return await self._apply(run, status.to_wire(), manager=OPERATOR_FIELD_MANAGER)
 
     @needs(GROUP, f"{JOB_PLURAL}/status", "patch")
     async def apply_worker_status(self, run: Manifest, status: WorkerStatus) -> str | None:
-        """Apply the worker's whole half under its own field manager; None when the TrackSyncJob has gone."""
-        return await self._apply(run, status.to_wire(), manager=WORKER_FIELD_MANAGER, version=None)
+        """Apply the worker's whole half under its own field manager; None when it has changed or gone meanwhile."""
+        return await self._apply(run, status.to_wire(), manager=WORKER_FIELD_MANAGER)
 
-    async def _apply(
-        self, run: Manifest, status: dict[str, object], *, manager: str, version: str | None
-    ) -> str | None:
-        metadata = {
-            "name": text(run, "metadata", "name"),
-            "namespace": text(run, "metadata", "namespace"),
-            "uid": text(run, "metadata", "uid"),
-        } | ({"resourceVersion": version} if version else {})
+    async def _apply(self, run: Manifest, status: dict[str, object], *, manager: str) -> str | None:
+        # The version is the precondition; a uid in the body is none: /status takes all metadata from the stored object
+        # (tried with 1.37: an apply with another uid succeeds).
+        metadata = {name: text(run, "metadata", name) for name in ("name", "namespace", "resourceVersion")}
         reply = await self._client.send(
             "PATCH",
             f"{_path_of(run)}/status",

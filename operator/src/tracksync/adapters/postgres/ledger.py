@@ -9,7 +9,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from tracksync.adapters.postgres import statements
-from tracksync.adapters.postgres.migrate import EXPECTED_REVISION, schema_mismatch
+from tracksync.adapters.postgres.revision import EXPECTED_REVISION, schema_mismatch
 from tracksync.adapters.storable import storable_rows, storable_values
 from tracksync.api.result import Outcome
 from tracksync.core.tracks.model import FailedItem, FetchedItem
@@ -97,8 +97,7 @@ class PostgresLedger:
         """Commit the outcome of these dashboards with one statement; of two for one slug the last counts."""
         async with fenced(self._session, ticket, is_shared=True) as connection:
             if items:
-                values = {"run_id": _run_id(ticket.identity), **_outcomes(items)}
-                await connection.execute(statements.RECORD_ITEMS, values)
+                await connection.execute(statements.RECORD_ITEMS, _outcomes(ticket, items))
 
     async def close_run(self, ticket: RunTicket, *, outcome: Outcome, reason: str, results: Results) -> None:
         """Write the run's end; closing it the same way again changes nothing.
@@ -157,11 +156,12 @@ def _run_id(identity: RunIdentity) -> UUID:
         raise ConfigurationError("the run id is not a UUID; give the TrackSyncJob's uid or a random UUID") from None
 
 
-def _outcomes(items: Sequence[ItemResult]) -> dict[str, list[object]]:
+def _outcomes(ticket: RunTicket, items: Sequence[ItemResult]) -> dict[str, list[object]]:
     """Return the items as one array per column."""
     latest = {item.slug: item for item in items}
-    rows = [_outcome(item) for item in latest.values()]
-    names = ("slugs", "states", "dashboards", "error_classes", "http_statuses")
+    run_id = _run_id(ticket.identity)
+    rows = [(run_id, *_outcome(item)) for item in latest.values()]
+    names = ("run_ids", "slugs", "states", "dashboards", "error_classes", "http_statuses")
     return {name: [row[position] for row in rows] for position, name in enumerate(names)}
 
 

@@ -11,27 +11,23 @@ import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.script.revision import RevisionError
-from alembic.util.exc import CommandError
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 import tracksync
 from tracksync.adapters.postgres import failures
+from tracksync.adapters.postgres.revision import EXPECTED_REVISION, is_known, schema_mismatch
 from tracksync.adapters.postgres.session import OLDEST_SERVER, SET_LIMITS
 from tracksync.adapters.postgres.url import connection_parameters, connection_string
 from tracksync.api.identity import APP_NAME
-from tracksync.errors import ConfigurationError, SchemaMismatchError
+from tracksync.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sqlalchemy import Connection
 
-EXPECTED_REVISION: Final = "0001"
-"""The revision that this build reads and writes; a test holds it equal to the newest file in `migrations/versions`."""
 VERSION_TABLE: Final = "tracksync_version"
 """Not Alembic's usual name: the database may hold another program's tables and revisions."""
 LOCK_KEY: Final = 0x7472_6163_6B73
@@ -81,27 +77,8 @@ def alembic_config() -> Config:
     return config
 
 
-def schema_mismatch(revision: str | None) -> SchemaMismatchError:
-    """Return the error that names both revisions and the remedy."""
-    if revision is None:
-        found, remedy = "has no TrackSync tables", "run `tracksync migrate`"
-    elif _is_known(revision):
-        found, remedy = f"is at revision {revision}", "run `tracksync migrate`"
-    else:
-        found, remedy = f"is at revision {revision}, which this build does not know", "use a newer TrackSync"
-    return SchemaMismatchError(f"the database {found}; this build expects revision {EXPECTED_REVISION}: {remedy}")
-
-
-def _is_known(revision: str) -> bool:
-    try:
-        ScriptDirectory.from_config(alembic_config()).get_revision(revision)
-    except (CommandError, RevisionError):
-        return False
-    return True
-
-
 def _upgrade(connection: Connection, before: str | None, on_step: Callable[[str], None]) -> None:
-    if before is not None and not _is_known(before):
+    if before is not None and not is_known(before):
         raise schema_mismatch(before)
 
     def applied(*, step: Any, **_: object) -> None:

@@ -53,8 +53,10 @@ RETURNING epoch
 
 # The fence: locks the run's row until the transaction ends, so that a newer epoch has to wait for it or ends it.
 # SHARE lets several pods of one run record items side by side.
+# It also turns hash and merge joins off, see RECORD_ITEMS.
 FENCE_SHARED: Final = SQL("""
-SELECT state FROM runs WHERE run_id = %(run_id)s AND epoch = %(epoch)s AND state = 'running' FOR SHARE
+SELECT set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)
+FROM runs WHERE run_id = %(run_id)s AND epoch = %(epoch)s AND state = 'running' FOR SHARE
 """)
 FENCE: Final = SQL("""
 SELECT state FROM runs WHERE run_id = %(run_id)s AND epoch = %(epoch)s AND state = 'running' FOR UPDATE
@@ -72,13 +74,16 @@ SELECT slug FROM sync_items WHERE run_id = %(run_id)s AND state = 'waiting' ORDE
 """)
 
 # One statement a batch. Slugs of the run only: an outcome for a slug that was not listed changes nothing.
+# The run's id is a column of the batch and no constant: fresh items have no statistics, so a condition on the constant
+# looks selective and the whole run would be read for each batch (13 to 270 ms instead of 1.4 ms at 20,000 items).
 RECORD_ITEMS: Final = SQL("""
 UPDATE sync_items AS i
 SET state = o.state, dashboard = o.dashboard, attempts = i.attempts + 1, error_class = o.error_class,
     http_status = o.http_status
-FROM unnest(%(slugs)s::text[], %(states)s::text[], %(dashboards)s::jsonb[], %(error_classes)s::text[],
-            %(http_statuses)s::smallint[]) AS o (slug, state, dashboard, error_class, http_status)
-WHERE i.run_id = %(run_id)s AND i.slug = o.slug
+FROM unnest(%(run_ids)s::uuid[], %(slugs)s::text[], %(states)s::text[], %(dashboards)s::jsonb[],
+            %(error_classes)s::text[], %(http_statuses)s::smallint[])
+     AS o (run_id, slug, state, dashboard, error_class, http_status)
+WHERE i.run_id = o.run_id AND i.slug = o.slug
 """)
 
 CLOSE_RUN: Final = SQL("""

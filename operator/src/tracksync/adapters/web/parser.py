@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _Value = TypeVar("_Value")
 _CHILD: Final = "tracksync.adapters.web.child"
+_LAUNCH: Final = "import runpy, sys; name, cpu, *sys.path = sys.argv[1:]; sys.argv[1:] = [cpu]; runpy.run_module(name, run_name='__main__')"
+"""An isolated interpreter reads no PYTHONPATH, and an image keeps its packages in folders of its own: name them."""
 _START_SECONDS: Final = 30.0
 _PAGES_AHEAD: Final = 4
 PAGE_SECONDS: Final = 10.0
@@ -87,6 +89,8 @@ class Parser:
                 try:
                     return read(json.loads(answer))
                 except (ValueError, KeyError, TypeError) as error:
+                    # A process that answers so is not in order any more; what it says next is not waited for.
+                    await child.end()
                     raise PageNotParsedError from error
 
     async def _living_child(self) -> _Child:
@@ -112,7 +116,7 @@ class _Child:
     async def start(cls, page_seconds: float, cpu_seconds: int) -> _Child:
         """Return a process that has said it is ready."""
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-B", "-m", _CHILD, str(cpu_seconds)),
+            *(sys.executable, "-I", "-B", "-c", _LAUNCH, _CHILD, str(cpu_seconds), *filter(None, sys.path)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from random import SystemRandom
 from typing import TYPE_CHECKING, Final, Self
-from urllib.parse import urljoin, urlsplit
 
 import httpx
 
 from tracksync.adapters.web.body import DECODER_BY_ENCODING, BodyCutError, BodyTooLargeError
 from tracksync.adapters.web.certificates import certificate_covers
 from tracksync.adapters.web.fetching import FetchError, FetchProblem, Limits, Page
+from tracksync.adapters.web.redirects import REDIRECT_STATUSES, Target, follow_redirect
 from tracksync.core.tracks.politeness import backoff_seconds, retry_after_seconds
 
 if TYPE_CHECKING:
@@ -36,24 +36,7 @@ _REDIRECTS: Final = 3
 _CONNECTIONS_PER_POOL: Final = 16
 """httpx over HTTP/1.1 looks through a pool's connections at each request: larger pools slow down."""
 _IDLE_SECONDS: Final = 30.0
-_REDIRECT_STATUSES: Final = frozenset(
-    {
-        HTTPStatus.MOVED_PERMANENTLY,
-        HTTPStatus.FOUND,
-        HTTPStatus.SEE_OTHER,
-        HTTPStatus.TEMPORARY_REDIRECT,
-        HTTPStatus.PERMANENT_REDIRECT,
-    }
-)
-_PORT_BY_SCHEME: Final = {"http": 80, "https": 443}
 _RANDOM: Final = SystemRandom()
-
-
-@dataclass(frozen=True, slots=True)
-class _Target:
-    scheme: str
-    host: str
-    path: str = "/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,38 +124,20 @@ class Transport:
         return await self._follow(host, limits, turn=_TRIES - 1)
 
     async def _follow(self, host: str, limits: Limits, *, turn: int) -> Page:
-        target = _Target(self._site.scheme, host)
+        target = Target(self._site.scheme, host)
         for _ in range(_REDIRECTS + 1):
             async with self._budget.slot():
                 answer = await self._exchange(target, limits, turn)
             if isinstance(answer, Page):
                 return answer
-            target = self._check_redirect(target, answer)
+            target = follow_redirect(target, answer, domain=self._site.domain)
         raise FetchError(FetchProblem.MOVED, f"{host} redirects more than {_REDIRECTS} times")
 
-    def _check_redirect(self, source: _Target, location: str) -> _Target:
-        """Return where the redirect leads: the same host, by the same scheme or https; anything else is refused."""
-        try:
-            parts = urlsplit(urljoin(f"{source.scheme}://{source.host}{source.path}", location))
-            host, port = parts.hostname or "", parts.port
-        except ValueError as error:
-            raise FetchError(FetchProblem.OUTSIDE, f"{source.host} redirects to no address at all") from error
-        is_upgrade = parts.scheme in {source.scheme, "https"}
-        is_plain = "@" not in parts.netloc and port in {None, _PORT_BY_SCHEME.get(parts.scheme)}
-        if not (is_upgrade and is_plain and host.endswith(f".{self._site.domain}") and location.isprintable()):
-            raise FetchError(
-                FetchProblem.OUTSIDE, f"{source.host} redirects off {self._site.domain}, or to a lower scheme"
-            )
-        if host != source.host:
-            # The final host has to be the requested one, so there is no point in asking the other host.
-            raise FetchError(FetchProblem.MOVED, f"{source.host} redirects to another host of {self._site.domain}")
-        return _Target(parts.scheme, host, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
-
-    async def _exchange(self, target: _Target, limits: Limits, turn: int) -> Page | str:
+    async def _exchange(self, target: Target, limits: Limits, turn: int) -> Page | str:
         """Return the page, or the location that the answer redirects to; everything within the total deadline."""
         try:
             async with asyncio.timeout(limits.total_seconds), self._respond(target, limits, turn) as response:
-                if response.status_code in _REDIRECT_STATUSES:
+                if response.status_code in REDIRECT_STATUSES:
                     return response.headers.get("Location") or ""
                 self._check_status(target, response)
                 return await self._read_page(target.host, response, limits)
@@ -184,7 +149,7 @@ class Transport:
             raise FetchError(FetchProblem.CONNECTION, f"the connection to {target.host} failed") from error
 
     @asynccontextmanager
-    async def _respond(self, target: _Target, limits: Limits, turn: int) -> AsyncIterator[httpx.Response]:
+    async def _respond(self, target: Target, limits: Limits, turn: int) -> AsyncIterator[httpx.Response]:
         endpoint = await self._endpoints.find(target.host, target.scheme, turn=turn)
         request = httpx.Request(
             "GET",
@@ -214,7 +179,7 @@ class Transport:
             finally:
                 await response.aclose()
 
-    def _check_connection(self, target: _Target, response: httpx.Response) -> None:
+    def _check_connection(self, target: Target, response: httpx.Response) -> None:
         tls = response.extensions["network_stream"].get_extra_info("ssl_object")
         if response.status_code == HTTPStatus.MISDIRECTED_REQUEST or (tls and not certificate_covers(tls, target.host)):
             raise FetchError(
@@ -223,7 +188,7 @@ class Transport:
                 status=response.status_code,
             )
 
-    def _check_status(self, target: _Target, response: httpx.Response) -> None:
+    def _check_status(self, target: Target, response: httpx.Response) -> None:
         status = response.status_code
         if status == HTTPStatus.OK:
             return

@@ -1,0 +1,93 @@
+"""Which source `tracksync run` may talk to, how fast, and the JSON document at its end."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.worker.running import a_request
+from tracksync.api.job import Results, WorkerStatus
+from tracksync.cli.sync import SyncReport, SyncWish, source_entry
+from tracksync.errors import SettingsError
+from tracksync.worker.ending import completed, result_of
+
+
+@pytest.mark.parametrize(
+    ("wish", "expected"),
+    [
+        pytest.param(
+            SyncWish(contact="me@example.org"),
+            {"scheme": "https", "connect_to": None, "rate": 4, "concurrency": 6, "private": False},
+            id="the real source",
+        ),
+        pytest.param(
+            SyncWish(contact="me@example.org", requests_per_second=1, concurrency=2),
+            {"scheme": "https", "connect_to": None, "rate": 1, "concurrency": 2, "private": False},
+            id="the real source, even more politely",
+        ),
+        pytest.param(
+            SyncWish(source_url="http://127.0.0.1:8080"),
+            {"scheme": "http", "connect_to": "127.0.0.1:8080", "rate": 100, "concurrency": 16, "private": True},
+            id="a simulator on this machine",
+        ),
+        pytest.param(
+            SyncWish(source_url="http://[::1]:8080/", requests_per_second=5000, concurrency=64),
+            {"scheme": "http", "connect_to": "[::1]:8080", "rate": 5000, "concurrency": 64, "private": True},
+            id="as fast as wanted",
+        ),
+        pytest.param(
+            SyncWish(source_url="https://mirror.example.org"),
+            {"scheme": "https", "connect_to": "mirror.example.org:443", "rate": 4, "concurrency": 6, "private": True},
+            id="a mirror elsewhere is asked politely unless told otherwise",
+        ),
+    ],
+)
+def test_options_lead_to_the_source_and_its_limits(wish: SyncWish, expected: dict[str, object]) -> None:
+    entry = source_entry(wish)
+    assert {
+        "scheme": entry.scheme,
+        "connect_to": entry.connect_to,
+        "rate": entry.requests_per_second,
+        "concurrency": entry.concurrency,
+        "private": entry.allow_private_addresses,
+    } == expected
+
+
+@pytest.mark.parametrize(
+    ("wish", "option"),
+    [
+        (SyncWish(), "--contact"),
+        (SyncWish(contact="me@example.org", requests_per_second=5), "--requests-per-second"),
+        (SyncWish(contact="me@example.org", concurrency=7), "--concurrency"),
+        (SyncWish(source_url="ftp://127.0.0.1"), "--source-url"),
+        (SyncWish(source_url="http://127.0.0.1:99999"), "--source-url"),
+        (SyncWish(source_url="http://user:pw-canary@127.0.0.1"), "--source-url"),
+        (SyncWish(source_url="http://127.0.0.1/path"), "--source-url"),
+        (SyncWish(source_url="https://live.liverc.com"), "--source-url"),
+        (SyncWish(source_url="https://LIVERC.com", requests_per_second=1000), "--source-url"),
+        (SyncWish(source_url="http://127.0.0.1", source_name="No Name"), "--source-name"),
+    ],
+)
+def test_an_unusable_or_impolite_wish_is_refused_by_option(wish: SyncWish, option: str) -> None:
+    with pytest.raises(SettingsError, match=option) as refusal:
+        source_entry(wish)
+    assert "canary" not in str(refusal.value)
+
+
+def test_the_json_document_holds_exactly_the_documented_keys() -> None:
+    results = Results(listed=3, inserted=3, requests=4, bytes=99)
+    result = result_of(completed(results), a_request().identity, WorkerStatus(results=results))
+    document = json.loads(SyncReport(result, 1.23456, 3).as_json())
+    assert list(document) == [
+        "runId", "outcome", "reason", "message",
+        "listed", "inserted", "updated", "unchanged", "reactivated",
+        "failedItems", "skippedRows", "duplicates", "requests", "bytes",
+        "durationSeconds", "activeTracks",
+    ]  # fmt: skip
+    assert (document["outcome"], document["durationSeconds"], document["activeTracks"]) == ("Succeeded", 1.235, 3)
+
+
+def test_the_json_document_of_a_run_that_never_began_has_the_same_keys() -> None:
+    result = result_of(completed(Results()), a_request().identity, WorkerStatus())
+    assert json.loads(SyncReport(result, 0, None).as_json())["listed"] == 0

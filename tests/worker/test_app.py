@@ -1,0 +1,106 @@
+"""The worker's process: what it makes of its settings, and its last word when it cannot even begin.
+
+Whole runs of the process are in tests/database/test_worker_process.py.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.worker.running import RUN_ID
+from tracksync.api.job import TrackSyncJobSpec
+from tracksync.api.result import Outcome, WorkerResult
+from tracksync.api.source import SourceEntry
+from tracksync.settings import WorkerSettings
+from tracksync.worker.app import request_of
+
+TRACKSYNC = Path(sys.executable).with_name("tracksync")
+TARGET = {"databaseSecretRef": {"name": "tracksync-db"}}
+
+
+def worker_environment(tmp_path: Path, **changes: str) -> dict[str, str]:
+    values = {
+        "TRACKSYNC_RUN_NAMESPACE": "racing",
+        "TRACKSYNC_RUN_NAME": "nightly",
+        "TRACKSYNC_RUN_ID": RUN_ID,
+        "TRACKSYNC_SPEC": json.dumps({"target": TARGET}),
+        "TRACKSYNC_SOURCE": json.dumps({"contact": "ops@example.org"}),
+        "TRACKSYNC_DATABASE_URL_FILE": str(tmp_path / "url"),
+        "TRACKSYNC_TERMINATION_LOG": str(tmp_path / "termination"),
+        "KUBERNETES_SERVICE_HOST": "127.0.0.1",
+        "KUBERNETES_SERVICE_PORT": "9",
+    }
+    return {"PATH": os.environ["PATH"]} | values | changes
+
+
+def run_worker_process(environment: dict[str, str]) -> tuple[int, list[dict[str, Any]]]:
+    """Return the exit code and the log's lines."""
+    done = subprocess.run(
+        [TRACKSYNC, "worker"], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout == ""
+    return done.returncode, [json.loads(line) for line in done.stderr.splitlines()]
+
+
+def test_a_missing_setting_is_named_and_ends_as_a_configuration_error(tmp_path: Path) -> None:
+    environment = worker_environment(tmp_path)
+    del environment["TRACKSYNC_RUN_ID"]
+    code, lines = run_worker_process(environment)
+    assert (code, lines[0]["event"]) == (30, "worker started")
+    assert "TRACKSYNC_RUN_ID" in lines[-1]["problem"]
+
+
+@pytest.mark.parametrize("content", [None, "", "mysql://tracksync:pw-canary@db/tracksync", "pw-canary"])
+def test_an_unusable_database_url_is_reported_by_field_secret_and_key(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "url").write_text(content, encoding="utf-8")
+    code, lines = run_worker_process(worker_environment(tmp_path))
+    word = WorkerResult.model_validate_json((tmp_path / "termination").read_bytes())
+    assert (code, word.outcome, word.reason, word.run_id) == (
+        30,
+        Outcome.FAILED,
+        "DatabaseCredentialsInvalid",
+        RUN_ID,
+    )
+    for part in ("spec.target.databaseSecretRef", "'tracksync-db'", "'url'"):
+        assert part in word.message
+    assert "canary" not in word.message + json.dumps(lines)
+    assert not any("exception" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "allowed", "concurrency"),
+    [
+        pytest.param(None, 6, 6, id="the installation's limit by default"),
+        pytest.param(2, 6, 2, id="a spec may lower it"),
+        pytest.param(64, 6, 6, id="a spec can never raise it"),
+    ],
+)
+def test_the_lower_limit_counts(wanted: int | None, allowed: int, concurrency: int) -> None:
+    source = {"concurrency": wanted} if wanted else {}
+    settings = WorkerSettings(
+        run_namespace="racing",
+        run_name="nightly",
+        run_id=RUN_ID,
+        spec=TrackSyncJobSpec.model_validate({"target": TARGET, "source": source, "metadata": {"enabled": False}}),
+        source=SourceEntry(concurrency=allowed, domain="example.org"),
+        database_url_file=Path("url"),
+    )
+    request = request_of(settings)
+    assert (request.concurrency, request.fetch_dashboards) == (concurrency, False)
+    assert request.identity.domain == "example.org"
+
+
+def test_a_worker_imports_neither_the_operator_nor_what_only_other_commands_need() -> None:
+    """Counted, not timed: each of these costs a pod's start 0.1 to 0.7 s."""
+    heavy = {"kubernetes", "kopf", "aiohttp", "alembic", "sqlalchemy", "selectolax", "typer"}
+    program = f"import sys, tracksync.worker.app; print(sorted({heavy!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

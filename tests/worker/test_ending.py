@@ -1,0 +1,65 @@
+"""How an error becomes outcome, reason, message and exit code: one row per class of `tracksync.errors`."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.worker.running import RUN_ID, SETTING, a_request
+from tracksync import errors
+from tracksync.api.identity import Stage
+from tracksync.api.job import Results, WorkerStatus
+from tracksync.api.result import Outcome
+from tracksync.errors import ExitCode
+from tracksync.worker.ending import completed, ending_of, exit_code_of, result_of
+
+CASES = [
+    (errors.TrackSyncError("x"), Outcome.FAILED, 1),
+    (errors.ConfigurationError("x"), Outcome.FAILED, 30),
+    (errors.SettingsError("x"), Outcome.FAILED, 30),
+    (errors.SourceNotAllowedError("x"), Outcome.FAILED, 30),
+    (errors.DatabaseCredentialsError("x"), Outcome.FAILED, 30),
+    (errors.SchemaMismatchError("x"), Outcome.FAILED, 30),
+    (errors.TransientError("x"), Outcome.FAILED, 20),
+    (errors.DatabaseUnavailableError("x"), Outcome.FAILED, 20),
+    (errors.SourceUnavailableError("x"), Outcome.FAILED, 20),
+    (errors.ClusterUnavailableError("x"), Outcome.FAILED, 20),
+    (errors.TooManyFailedItemsError("x"), Outcome.FAILED, 20),
+    (errors.ListingInvalidError("x"), Outcome.FAILED, 40),
+    (errors.RunCancelledError("x"), Outcome.CANCELLED, 50),
+    (errors.OwnerGoneError("x"), Outcome.CANCELLED, 50),
+    (errors.FencedError("x"), Outcome.FAILED, 60),
+    (errors.LeaseHeldError("x"), Outcome.FAILED, 70),
+    (KeyError("x"), Outcome.FAILED, 1),
+]
+
+
+@pytest.mark.parametrize(("error", "outcome", "code"), CASES, ids=[type(case[0]).__name__ for case in CASES])
+def test_each_error_has_its_outcome_and_exit_code(error: Exception, outcome: Outcome, code: int) -> None:
+    ending = ending_of(error, stage=Stage.METADATA, database_setting=SETTING)
+    result = result_of(ending, a_request().identity, WorkerStatus())
+    assert (result.outcome, result.run_id) == (outcome, RUN_ID)
+    assert exit_code_of(result, item_errors=ExitCode.DONE) == code
+
+
+@pytest.mark.parametrize(
+    "error",
+    [errors.DatabaseCredentialsError("x"), errors.DatabaseUnavailableError("x"), errors.SchemaMismatchError("x")],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_database_error_names_the_setting_that_led_to_the_database(error: Exception) -> None:
+    assert SETTING in ending_of(error, stage=Stage.PREFLIGHT, database_setting=SETTING).message
+
+
+def test_a_failure_after_the_commit_says_that_the_tracks_are_merged() -> None:
+    error = errors.DatabaseUnavailableError("the connection to the database was lost")
+    assert "already merged" in ending_of(error, stage=Stage.REPORT, database_setting=SETTING, merged=True).message
+
+
+def test_a_long_message_still_fits_into_the_status() -> None:
+    ending = ending_of(errors.SettingsError("x" * 5000), stage=None, database_setting=SETTING)
+    assert result_of(ending, a_request().identity, WorkerStatus()).message == ending.message
+
+
+def test_a_run_with_failed_items_is_completed_with_errors() -> None:
+    assert completed(Results(listed=9, failed_items=1)).outcome is Outcome.COMPLETED_WITH_ERRORS
+    assert completed(Results(listed=9)).outcome is Outcome.SUCCEEDED
