@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import typer.main
+from typer.testing import CliRunner
 
 import tracksync as package
 from tests.cli.starting import tracksync
@@ -34,8 +35,8 @@ def commands() -> Iterator[tuple[str, typer.main.TyperCommand]]:
 
 @pytest.mark.parametrize(("name", "command"), list(commands()), ids=[name for name, _ in commands()])
 def test_help_explains_every_option_of_the_command(name: str, command: typer.main.TyperCommand) -> None:
-    shown = tracksync(*name.split(), "--help")
-    assert shown.returncode == 0
+    shown = CliRunner().invoke(app, [*name.split(), "--help"], env={"COLUMNS": "120"})
+    assert shown.exit_code == 0
     assert command.help
     for option in command.params:
         assert option.opts[0] in shown.stdout

@@ -99,12 +99,11 @@ class Network:
         """Take everything away again; nothing happens where nothing is."""
         for number in range(1, MOST_NODES + 1):
             place = self.place(number)
+            # First: the kernel removes the links of a namespace some time after it.
+            _remove_link(place.link)
             if _namespace_file(place).exists():
                 _ip("netns", "del", place.namespace)
-            if _link_exists(place.link):
-                _ip("link", "del", place.link)
-        if _link_exists(self.bridge):
-            _ip("link", "del", self.bridge)
+        _remove_link(self.bridge)
 
     def _ensure_node(self, place: NodePlace) -> None:
         if not _namespace_works(place):
@@ -152,6 +151,14 @@ def _networks_in_use() -> list[ipaddress.IPv4Network]:
 
 def _link_exists(name: str) -> bool:
     return Path("/sys/class/net", name).exists()
+
+
+def _remove_link(name: str) -> None:
+    try:
+        _ip("link", "del", name)
+    except ClusterError:
+        if _link_exists(name):
+            raise
 
 
 def _namespace_file(place: NodePlace) -> Path:

@@ -106,9 +106,8 @@ def conclude(tenant: Tenant, console: Console, status: dict[str, Any]) -> int:
         return 1
     active = tenant.query("SELECT count(*) FROM tracks WHERE is_active")
     console.print(f"\nactive tracks in PostgreSQL: [bold]{active}[/]")
-    kubeconfig = tenant.cluster.kubeconfig.relative_to(tenant.cluster.kubeconfig.parents[1])
-    kubectl = f"kubectl --kubeconfig {kubeconfig} -n {NAMESPACE}"
-    psql = "psql -h 127.0.0.1 -U tracksync -c 'SELECT slug, name, city FROM tracks LIMIT 5'"
+    kubectl = f".venv/bin/python -m tests.cluster kubectl -n {NAMESPACE}"
+    psql = "psql -U tracksync -c 'SELECT slug, name, city FROM tracks LIMIT 5'"
     console.print("\nTry next:")
     for command in (
         f"{kubectl} get tracksyncjob {RUN} -o yaml",

@@ -161,8 +161,6 @@ class Tenant:
             "statefulset/postgres",
             "--",
             "psql",
-            "-h",
-            "127.0.0.1",
             "-U",
             "tracksync",
             "-d",

@@ -54,13 +54,20 @@ class Bench:
             assert response.status < 300, await response.text()
         await asyncio.sleep(3)
 
+    async def patch(self, change: dict[str, Any]) -> None:
+        headers = {"Content-Type": "application/merge-patch+json"}
+        async with aiohttp.ClientSession(base_url=str(self.server.url)) as session:
+            response = await session.patch(f"{RUNS}/{KEY.name}", json=change, headers=headers)
+            assert response.status < 300, await response.text()
+        await asyncio.sleep(3)
+
 
 @asynccontextmanager
 async def running_kopf(server: KubernetesEmulator) -> AsyncIterator[Bench]:
     """A real kopf with our handlers, until the block ends. In the test itself: looptime does not reach fixtures."""
     server.resources.load_bundled()
     server.resources[resource(GROUP, VERSION, JOB_PLURAL)] = ResourceInfo(
-        kind=JOB_KIND, singular=JOB_SINGULAR, namespaced=True, verbs={"list", "watch", "create", "get"}
+        kind=JOB_KIND, singular=JOB_SINGULAR, namespaced=True, verbs={"list", "watch", "create", "get", "patch"}
     )
     bench = Bench(server)
     registry = kopf.OperatorRegistry()
@@ -151,3 +158,13 @@ async def test_kopf_itself_writes_nothing(kmock: KubernetesEmulator) -> None:
         methods = {request.method.value for request in bench.server}
         assert methods <= {"GET", "POST"}, methods
         assert sum(1 for request in bench.server if request.method.value == "POST") == 2
+
+
+async def test_a_workers_progress_wakes_nobody_but_any_other_change_does(kmock: KubernetesEmulator) -> None:
+    async with running_kopf(kmock) as bench:
+        await bench.create(RUNS, a_run(phase="Running"))
+        bench.woken.clear()
+        await bench.patch({"status": {"progress": {"stage": "metadata", "done": 5}}})
+        assert bench.woken == []
+        await bench.patch({"status": {"phase": "Pending"}})
+        assert set(bench.woken) == {KEY}

@@ -1,11 +1,15 @@
 """The commands that start a process: migrate, simulate, worker, operator."""
 
+import signal
+import sys
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
 
 from tracksync.cli.options import DATABASE_PANEL, DatabaseUrl, DataDir
+from tracksync.errors import ExitCode
 
 _FAULTS_PANEL = "Faults"
 
@@ -137,6 +141,10 @@ def simulate(
 
 def worker() -> None:
     """Run one attempt of a TrackSyncJob; the operator's pods do this. Everything comes from TRACKSYNC_* variables."""
+    # A container's first process ignores a signal that it does not handle: without this, a pod that is deleted while
+    # the imports below run would live on until its grace period is over.
+    signal.signal(signal.SIGTERM, _leave_before_the_start)
+
     from tracksync.worker.app import run_worker
 
     raise typer.Exit(run_worker())
@@ -151,3 +159,8 @@ def operator() -> None:
     settings = OperatorSettings.read()
     configure_logs(json=True, level=settings.log_level)
     raise typer.Exit(run_operator(settings))
+
+
+def _leave_before_the_start(_signal: int, _frame: FrameType | None) -> None:
+    """End the process as a stopped run: nothing was begun, so there is nothing to roll back."""
+    sys.exit(ExitCode.CANCELLED)

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from tracksync.adapters.clock import SystemClock
 from tracksync.adapters.postgres.database import PostgresDatabase
 from tracksync.adapters.web.source import WebSource
+from tracksync.api.job import Results
 from tracksync.api.source import SourceEntry
 from tracksync.cli.databases import opened
 from tracksync.cli.display import make_display
@@ -66,8 +67,7 @@ class SyncReport:
 
     def as_json(self) -> str:
         """Return the one JSON document of `--output json`."""
-        results = self.result.status.results
-        counters = results.to_wire() if results else {}
+        counters = (self.result.status.results or Results()).to_wire()
         document = {
             "runId": self.result.run_id,
             "outcome": self.result.outcome,

@@ -6,12 +6,13 @@ progress; what has to be remembered is in the status, where everybody can read i
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 import kopf
 
 from tracksync.api.identity import FINALIZER, GROUP, JOB_PLURAL, VERSION, Annotation, Label
-from tracksync.api.job import Phase
+from tracksync.api.job import Phase, WorkerStatus
 from tracksync.core.runs.model import Key
 from tracksync.core.runs.reading import mapping, text
 
@@ -24,13 +25,20 @@ CHILD_SELECTOR: Final = Label.RUN_ID.value
 """Jobs and pods are watched by this label, never all of a cluster."""
 
 
+_WORKER_FIELDS: Final = frozenset(field.alias or name for name, field in WorkerStatus.model_fields.items())
+
+
 def register(registry: kopf.OperatorRegistry, wake: Wake) -> None:
     """Route every event of TrackSyncJobs, and of the Jobs and pods that carry a run's label, to `wake`."""
+    news = News()
 
     @kopf.on.event(GROUP, VERSION, JOB_PLURAL, id="run", registry=registry)
     async def run_changed(body: kopf.Body, type: str | None, **_: Any) -> None:  # noqa: A002 -- kopf's name
-        if type != "DELETED" and not is_settled(body):
-            wake(Key(str(body.metadata.namespace), str(body.metadata.name)))
+        key = Key(str(body.metadata.namespace), str(body.metadata.name))
+        if type == "DELETED" or is_settled(body):
+            news.forget(key)
+        elif news.is_new(key, body):
+            wake(key)
 
     @kopf.on.event("batch", "v1", "jobs", id="job", labels={CHILD_SELECTOR: kopf.PRESENT}, registry=registry)
     @kopf.on.event("", "v1", "pods", id="pod", labels={CHILD_SELECTOR: kopf.PRESENT}, registry=registry)
@@ -38,6 +46,34 @@ def register(registry: kopf.OperatorRegistry, wake: Wake) -> None:
         key = owner_of(body)
         if key is not None:
             wake(key)
+
+
+class News:
+    """Tells a worker's progress, which changes nothing for the operator, from everything else.
+
+    A worker writes every 5 s; a pass for each of these would cost three reads. Only a hint is kept for each key that is
+    not settled; whatever it misses, Jobs, pods and the resync wake as well.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[Key, int] = {}
+
+    def is_new(self, key: Key, run: Mapping[str, Any]) -> bool:
+        """Return whether anything beside the worker's half of the status differs from the last time; remember it."""
+        before, now = self._seen.get(key), _fingerprint(run)
+        self._seen[key] = now
+        return before != now
+
+    def forget(self, key: Key) -> None:
+        """Remember nothing about a key that has settled or gone."""
+        self._seen.pop(key, None)
+
+
+def _fingerprint(run: Mapping[str, Any]) -> int:
+    metadata, status = mapping(dict(run), "metadata"), mapping(dict(run), "status")
+    parts = [metadata.get(name) for name in ("uid", "generation", "deletionTimestamp", "finalizers")]
+    parts += [value for name, value in sorted(status.items()) if name not in _WORKER_FIELDS]
+    return hash(json.dumps(parts, default=str))
 
 
 def is_settled(run: Mapping[str, Any]) -> bool:

@@ -110,8 +110,8 @@ def _cluster_role_binding() -> Manifest:
 def _sources_config(sources: Sequence[SourceEntry]) -> Manifest:
     entries = [source.model_dump(mode="json", by_alias=True, exclude_none=True) for source in sources]
     text = (
-        "# The sources that a TrackSyncJob may name, with their ceilings. Please fill in `contact` (mail address or URL\n"
-        "# of whoever runs this installation): it is part of the User-Agent that the source sees.\n"
+        "# The sources that a TrackSyncJob may name, with their ceilings. Please fill in `contact` (mail address or\n"
+        "# URL of whoever runs this installation): it is part of the User-Agent that the source sees.\n"
         + yaml.safe_dump({"sources": entries}, sort_keys=False)
     )
     return {

@@ -18,7 +18,7 @@ const patience = 20 * time.Second
 
 func main() {
 	if len(os.Args) < 2 {
-		fail("usage: probe pause | say TEXT | resolve NAME ADDRESS | dial HOST:PORT")
+		fail("usage: probe pause | say TEXT | resolve NAME ADDRESS | dial HOST:PORT | write FILE TEXT")
 	}
 	switch command, arguments := os.Args[1], os.Args[2:]; command {
 	case "pause":
@@ -29,6 +29,8 @@ func main() {
 		resolve(argument(arguments, 0, "NAME"), argument(arguments, 1, "ADDRESS"))
 	case "dial":
 		dial(argument(arguments, 0, "HOST:PORT"))
+	case "write":
+		write(argument(arguments, 0, "FILE"), argument(arguments, 1, "TEXT"))
 	default:
 		fail("unknown command " + command)
 	}
@@ -76,6 +78,18 @@ func dial(address string) {
 	}
 	defer connection.Close()
 	fmt.Println("connected to", address)
+}
+
+// write succeeds when the file can be written and read back.
+func write(path, text string) {
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		fail(err.Error())
+	}
+	content, err := os.ReadFile(path)
+	if err != nil || string(content) != text {
+		fail(fmt.Sprint("read back: ", string(content), err))
+	}
+	fmt.Println("wrote", path)
 }
 
 func argument(arguments []string, index int, name string) string {

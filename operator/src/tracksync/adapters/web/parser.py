@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 _Value = TypeVar("_Value")
 _CHILD: Final = "tracksync.adapters.web.child"
-_LAUNCH: Final = "import runpy, sys; name, cpu, *sys.path = sys.argv[1:]; sys.argv[1:] = [cpu]; runpy.run_module(name, run_name='__main__')"
+_LAUNCH: Final = (
+    "import runpy, sys; name, cpu, *sys.path = sys.argv[1:]; sys.argv[1:] = [cpu];"
+    "runpy.run_module(name, run_name='__main__')"
+)
 """An isolated interpreter reads no PYTHONPATH, and an image keeps its packages in folders of its own: name them."""
 _START_SECONDS: Final = 30.0
 _PAGES_AHEAD: Final = 4
