@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import io
+import re
 from datetime import timedelta
 
 from rich.console import Console
 
 from tests.support.clocks import START
+from tracksync.adapters.memory import ManualClock
 from tracksync.api.identity import Stage
 from tracksync.api.job import ProgressStatus, WorkerStatus
 from tracksync.cli.display import BarDisplay, LineDisplay, describe
+from tracksync.core.tracks.model import FailedItem, Traffic
+from tracksync.errors import ItemErrorClass
+from tracksync.worker.progress import RunProgress
 
 
 def a_status(stage: Stage, done: int, total: int) -> WorkerStatus:
@@ -44,12 +49,20 @@ async def test_elsewhere_each_report_is_one_line_and_none_is_repeated() -> None:
     assert written.getvalue() == "catalogue\nmetadata 5/9\n"
 
 
-async def test_on_a_terminal_each_stage_keeps_its_full_bar() -> None:
+async def test_on_a_terminal_each_stage_keeps_its_bar_with_what_it_came_to() -> None:
     written = io.StringIO()
+    report = RunProgress(ManualClock(), Traffic)
     with BarDisplay(Console(file=written, force_terminal=True, width=80, color_system=None)) as display:
-        await display.publish(a_status(Stage.METADATA, 5, 9))
-        await display.publish(a_status(Stage.MERGE, 9, 9))
-    last = written.getvalue()
-    assert "metadata" in last
-    assert "merge" in last
-    assert "9/9" in last
+        with report.in_stage(Stage.CATALOGUE):
+            await display.publish(report.snapshot())
+            report.expect(9)
+            report.finish_items(9)
+        with report.in_stage(Stage.METADATA, total=9):
+            report.finish_items(8)
+            report.fail_item(FailedItem("a", ItemErrorClass.TIMEOUT))
+        with report.in_stage(Stage.MERGE, total=9):
+            await display.publish(report.snapshot())
+    last = written.getvalue()[-400:]
+    assert re.search(r"catalogue .* 9/9 ", last)
+    assert re.search(r"metadata .* 9/9  1 failed", last)
+    assert re.search(r"merge .* 0/9", last)

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 
 from tests.cluster.build import ensure_binaries
@@ -119,21 +118,18 @@ def logs(component: Annotated[str, typer.Argument(help="For example kube-apiserv
     typer.echo(select_cluster().logs(component))
 
 
-def main() -> int:
-    """Run the command line and return its exit code."""
+def main() -> None:
+    """Run the command line and leave the process: 0 done, 1 not possible, 2 wrong usage, 130 interrupted."""
     try:
-        result = app(standalone_mode=False)
-    except (KeyboardInterrupt, click.Abort):
-        tell("stopped; `down` clears away what is half done, a repeated `up` goes on from it")
-        return _INTERRUPTED
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        app()
     except ClusterError as error:
         tell(f"error: {error}")
-        return 1
-    return int(result or 0)
+        sys.exit(1)
+    except SystemExit as leaving:
+        if leaving.code == _INTERRUPTED:
+            tell("stopped; a repeated command goes on from here, `down` clears away what is half done")
+        raise
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

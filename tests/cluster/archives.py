@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,7 +33,7 @@ def write_image(archive: Path, layers: Sequence[Path], settings: ImageSettings, 
     config_name = f"{hashlib.sha256(config).hexdigest()}.json"
     layer_names = [f"{digest.removeprefix('sha256:')}.tar" for digest in digests]
     manifest = [{"Config": config_name, "RepoTags": list(settings.names), "Layers": layer_names}]
-    partial = archive.with_name(f"{archive.name}.part")
+    partial = archive.with_name(f"{archive.name}.{os.getpid()}.part")
     with tarfile.open(partial, "w") as tar:
         # First, so that a reader who wants only the names does not pass the layers.
         add_bytes(tar, "manifest.json", json.dumps(manifest).encode())

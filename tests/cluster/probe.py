@@ -14,7 +14,8 @@ def probe_archive(binaries: Binaries) -> Path:
     program = binaries["probe"]
     archive = program.with_suffix(".tar")
     if not archive.exists():
-        layer = program.with_suffix(".layer")
+        # Two checkouts may come here at the same time.
+        layer = program.with_suffix(f".{os.getpid()}.layer")
         with tarfile.open(layer, "w") as tar:
             add_bytes(tar, "probe", program.read_bytes(), mode=0o755)
         # A number, so that the kubelet can see that it is not root.

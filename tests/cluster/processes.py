@@ -1,5 +1,7 @@
 """The real Kubernetes as plain processes in network namespaces of their own; needs root, no Docker engine."""
 
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -72,12 +74,14 @@ class ProcessCluster:
                 self._remove_remains()
                 self._converge(self._new_state(nodes))
                 return
+            wanted = replace(state, nodes=max(nodes, state.nodes))
             try:
-                self._converge(replace(state, nodes=max(nodes, state.nodes)))
+                self._converge_twice(wanted)
             except ClusterError as error:
-                tell(f"the cluster that was here cannot be brought back ({error}); starting a new one")
+                tell(f"the cluster that was here cannot be brought back: {error}")
+                tell(f"starting a new one; the old one's logs: {self._keep_logs()}")
                 clear(self.layout)
-                self._converge(self._new_state(max(nodes, state.nodes)))
+                self._converge(self._new_state(wanted.nodes))
 
     def down(self) -> None:
         with self._locked():
@@ -142,6 +146,20 @@ class ProcessCluster:
         parts = ("containerd", "kubelet", "kube-proxy")
         on_nodes = [f"{part}-{node.name}" for node in self._nodes(state) for part in parts]
         return {name: self._supervisor.pid(name) for name in (*reversed(CONTROL_PLANE_NAMES), *on_nodes)}
+
+    def _converge_twice(self, state: State) -> None:
+        """Give a cluster that somebody may have work in a second chance: the first failure may have been chance."""
+        try:
+            self._converge(state)
+        except ClusterError as error:
+            tell(f"not yet healthy ({error}); once more")
+            self._converge(state)
+
+    def _keep_logs(self) -> Path:
+        kept = cache_root() / f"logs-{self.layout.key}"
+        shutil.rmtree(kept, ignore_errors=True)
+        shutil.copytree(self.layout.logs, kept)
+        return kept
 
     def _converge(self, state: State) -> None:
         """Make every part of the cluster as it should be; a part that is so already is left alone."""
@@ -242,6 +260,8 @@ class ProcessCluster:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
+        if has_traces(self.layout) and os.geteuid() != 0:
+            raise ClusterError("the cluster of this checkout belongs to root; run the command as root")
         lock = cache_root() / f"cluster-{self.layout.key}.lock"
         with exclusive(lock, waiting="another command works on this cluster; waiting", tell=tell):
             yield

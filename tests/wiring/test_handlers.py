@@ -26,7 +26,7 @@ from tracksync.api.identity import (
     Annotation,
     Label,
 )
-from tracksync.controller.app import kopf_settings
+from tracksync.controller.framework import kopf_settings
 from tracksync.controller.handlers import register
 from tracksync.core.runs.model import Key
 

@@ -217,10 +217,6 @@ class Cluster(Protocol):
         """Record an Event on the TrackSyncJob: one object per reason, counted when it repeats."""
         ...
 
-    async def list_jobs(self, namespace: str, run_id: str) -> Sequence[Manifest]:
-        """Return the Jobs that carry the run's label, whoever made them."""
-        ...
-
     async def read_job(self, namespace: str, name: str) -> Manifest | None:
         """Return the Job of this name, or None when there is none."""
         ...

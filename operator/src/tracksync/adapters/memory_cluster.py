@@ -86,11 +86,6 @@ class MemoryCluster:
             "count": (count if isinstance(count, int) else 0) + 1,
         }
 
-    async def list_jobs(self, namespace: str, run_id: str) -> Sequence[Manifest]:
-        """Return the Jobs that carry the run's label, whoever made them."""
-        self._before_call("list_jobs")
-        return _labelled(self.jobs, namespace, run_id)
-
     async def read_job(self, namespace: str, name: str) -> Manifest | None:
         """Return the Job of this name, or None when there is none."""
         self._before_call("read_job")

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Final, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from tracksync.api.job import StageState
+
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from tracksync.api.job import ProgressStatus, WorkerStatus
+    from tracksync.api.identity import Stage
+    from tracksync.api.job import ProgressStatus, StageStatus, WorkerStatus
 
 BAR_SECONDS: Final = 0.25
 LINE_SECONDS: Final = 10.0
@@ -27,8 +30,7 @@ class BarDisplay:
             console=console,
             expand=True,
         )
-        self._task: TaskID | None = None
-        self._stage = ""
+        self._tasks: dict[Stage, TaskID] = {}
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -40,24 +42,15 @@ class BarDisplay:
         self._bars.stop()
 
     async def publish(self, status: WorkerStatus) -> None:
-        """Move the bar; each stage has its own."""
-        progress = status.progress
-        if progress is None:
-            return
-        if self._task is None or self._stage != progress.stage:
-            self._complete()
-            self._stage = progress.stage
-            self._task = self._bars.add_task(str(progress.stage), total=None, detail="")
-        total = progress.total or None
-        self._bars.update(self._task, total=total, completed=progress.done, detail=describe(progress))
-
-    def _complete(self) -> None:
-        """Fill the bar of the stage that was left."""
-        if self._task is None:
-            return
-        bar = next(task for task in self._bars.tasks if task.id == self._task)
-        total = bar.total or 1
-        self._bars.update(self._task, total=total, completed=total, detail=f"{int(total)}/{int(total)}")
+        """Move the bars; each stage that was begun has its own."""
+        for stage in status.stages:
+            if stage.name not in self._tasks:
+                self._tasks[stage.name] = self._bars.add_task(str(stage.name), total=None, detail="")
+            is_current = status.progress is not None and stage.name == status.progress.stage
+            detail = describe(status.progress) if is_current and status.progress else _summary(stage)
+            total = stage.total or (1 if stage.state is StageState.DONE else None)
+            done = stage.done if stage.total else total or 0
+            self._bars.update(self._tasks[stage.name], total=total, completed=done, detail=detail)
 
 
 class LineDisplay:
@@ -91,6 +84,12 @@ def make_display() -> tuple[BarDisplay | LineDisplay, float]:
     if console.is_terminal:
         return BarDisplay(console), BAR_SECONDS
     return LineDisplay(console), LINE_SECONDS
+
+
+def _summary(stage: StageStatus) -> str:
+    """Return what a stage that was left came to."""
+    text = f"{stage.done}/{stage.total}" if stage.total else ""
+    return f"{text}  {stage.failed} failed" if stage.failed else text
 
 
 def describe(progress: ProgressStatus) -> str:

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import random
 from contextlib import suppress
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 import kopf
 import structlog
@@ -16,8 +12,8 @@ import structlog
 from tracksync.adapters.clock import SystemClock
 from tracksync.adapters.kube.client import open_client
 from tracksync.adapters.kube.cluster import KubeCluster
-from tracksync.api.identity import KOPF_FINALIZER, KOPF_PREFIX
-from tracksync.controller.handlers import CHILD_SELECTOR, register
+from tracksync.controller.framework import kopf_settings, quieten_kopf, register_login
+from tracksync.controller.handlers import register
 from tracksync.controller.health import register_probe
 from tracksync.controller.observe import Ports
 from tracksync.controller.reconcile import reconcile
@@ -28,7 +24,7 @@ from tracksync.errors import ExitCode, SettingsError, TrackSyncError
 from tracksync.settings import read_sources
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from tracksync.api.source import SourceEntry
@@ -36,11 +32,6 @@ if TYPE_CHECKING:
     from tracksync.settings import OperatorSettings
 
 _log = structlog.get_logger(__name__)
-
-EXIT_SECONDS: Final = 20.0
-"""After SIGTERM; below the pod's grace period of 30 s."""
-_LONGEST_BACKOFF: Final = 30.0
-_CREDENTIALS_LIFETIME: Final = timedelta(minutes=10)
 
 
 def run_operator(settings: OperatorSettings) -> int:
@@ -135,21 +126,6 @@ async def serve(
         await wakeups.stop()
 
 
-def _drop_extras(record: logging.LogRecord) -> bool:
-    """Take from kopf's record what is no information (its whole settings object, every time), and keep the record."""
-    for name in ("settings", "k8s_skip"):
-        record.__dict__.pop(name, None)
-    return True
-
-
-def quieten_kopf() -> None:
-    """Let kopf speak of problems only: it would log a line for every event that it routes and every probe."""
-    for name in ("kopf.objects", "kopf.activities", "aiohttp.access"):
-        logger = logging.getLogger(name)
-        logger.setLevel(logging.WARNING)
-        logger.addFilter(_drop_extras)
-
-
 async def _run_kopf(
     settings: OperatorSettings, registry: kopf.OperatorRegistry, stop_flag: asyncio.Event | None
 ) -> None:
@@ -164,54 +140,3 @@ async def _run_kopf(
         stop_flag=stop_flag,
         memo=None,
     )
-
-
-def register_login(registry: kopf.OperatorRegistry) -> None:
-    """Let kopf use the pod's service account, else the file that KUBECONFIG names; an own registry has no default."""
-
-    @kopf.on.login(id="login", registry=registry)
-    async def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
-        info = kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
-        if info is None:
-            return None
-        return replace(info, expiration=datetime.now(UTC) + _CREDENTIALS_LIFETIME)
-
-
-class EndlessBackoff:
-    """Delays between kopf's tries of one API request: exponential with jitter, capped, and never at their end.
-
-    kopf drops the event whose request ran out of tries (reliability §3.1).
-    """
-
-    def __iter__(self) -> Iterator[float]:
-        """Start anew for each request."""
-        ceiling = 1.0
-        while True:
-            yield random.uniform(ceiling / 2, ceiling)  # noqa: S311 -- jitter
-            ceiling = min(_LONGEST_BACKOFF, ceiling * 2)
-
-
-def kopf_settings(*, namespaced: bool) -> kopf.OperatorSettings:
-    """Return kopf's settings; the reasons are in the design's reliability page, section 3."""
-    settings = kopf.OperatorSettings()
-    settings.networking.error_backoffs = EndlessBackoff()
-    settings.networking.request_timeout = 30
-    settings.networking.connect_timeout = 10
-    settings.watching.server_timeout = 300
-    settings.watching.client_timeout = 330
-    settings.watching.connect_timeout = 10
-    settings.watching.inactivity_timeout = 70
-    settings.watching.chunk_size = 500
-    for kind in ("jobs", "pods"):
-        settings.watching.label_selectors["batch" if kind == "jobs" else "", "v1", kind] = CHILD_SELECTOR
-    settings.queueing.worker_limit = None
-    settings.queueing.exit_timeout = 10
-    settings.queueing.error_delays = (1, 2, 5, 10, 20, 30, 60)
-    settings.process.ultimate_exiting_timeout = EXIT_SECONDS
-    settings.execution.max_workers = 2
-    settings.posting.enabled = False
-    settings.scanning.disabled = namespaced
-    settings.persistence.finalizer = KOPF_FINALIZER
-    settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=KOPF_PREFIX)
-    settings.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=KOPF_PREFIX)
-    return settings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -25,10 +26,9 @@ from tracksync.core.runs.starting import needs_events
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
 
     from tracksync.api.source import SourceEntry
-    from tracksync.core.runs.model import EventView, JobView, Manifest, PodView, WorkerTemplate
+    from tracksync.core.runs.model import EventView, Manifest, PodView, WorkerTemplate
     from tracksync.ports import Clock, Cluster
 
 
@@ -57,22 +57,34 @@ def key_of(manifest: Manifest) -> Key:
 
 async def observe(run: Manifest, ports: Ports) -> Observed:
     """Return everything that a decision about this TrackSyncJob needs."""
-    key, uid, now = key_of(run), text(run, "metadata", "uid"), ports.clock.now()
-    jobs = [job for job in await ports.cluster.list_jobs(key.namespace, uid) if is_controlled_by(job, uid)]
-    pods = await ports.cluster.list_pods(key.namespace, uid)
-    ours = [pod for pod in pods if any(is_controlled_by(pod, text(job, "metadata", "uid")) for job in jobs)]
-    strays = [view.name for pod in pods if pod not in ours and not (view := read_pod(pod)).gone]
-    observed = _from_run(run, ports, now)
-    return await _with_start_problems(
+    observed = _from_run(run, ports)
+    if observed.status.phase is not None and observed.status.phase.is_terminal:
+        return observed  # whatever else there is, nothing follows from it
+    job, pods = await _read_children(observed, ports.cluster)
+    if job is not None and not is_controlled_by(job, observed.uid):
+        return replace(observed, foreign_job=True)
+    owner = text(job, "metadata", "uid") if job is not None else ""
+    ours = [pod for pod in pods if owner and is_controlled_by(pod, owner)]
+    strays = tuple(view.name for pod in pods if pod not in ours and not (view := read_pod(pod)).gone)
+    observed = replace(
         observed,
-        jobs=sorted((read_job(job) for job in jobs), key=lambda job: job.created),
-        pods=sorted((read_pod(pod) for pod in ours), key=lambda pod: (pod.created, pod.name)),
+        jobs=(read_job(job),) if job is not None else (),
+        pods=tuple(sorted((read_pod(pod) for pod in ours), key=lambda pod: (pod.created, pod.name))),
         strays=strays,
-        ports=ports,
     )
+    return await _with_start_problems(observed, ports.cluster)
 
 
-def _from_run(run: Manifest, ports: Ports, now: datetime) -> Observed:
+async def _read_children(observed: Observed, cluster: Cluster) -> tuple[Manifest | None, Sequence[Manifest]]:
+    """Return the Job that has the attempt's name, whosever it is, and the pods with the run's label."""
+    namespace = observed.key.namespace
+    job = cluster.read_job(namespace, current_attempt(observed).job_name)
+    if not observed.status.attempts:
+        return await job, ()  # nothing was announced, so nothing was ever started
+    return await asyncio.gather(job, cluster.list_pods(namespace, observed.uid))
+
+
+def _from_run(run: Manifest, ports: Ports) -> Observed:
     """Return what the TrackSyncJob itself tells."""
     status = mapping(run, "status")
     spec, problem = _parse_spec(mapping(run, "spec"))
@@ -80,7 +92,7 @@ def _from_run(run: Manifest, ports: Ports, now: datetime) -> Observed:
     return Observed(
         key=key_of(run),
         uid=text(run, "metadata", "uid"),
-        now=now,
+        now=ports.clock.now(),
         generation=whole(run, "metadata", "generation") or 0,
         resource_version=text(run, "metadata", "resourceVersion"),
         template=ports.template,
@@ -102,18 +114,16 @@ def _parse_spec(spec: Mapping[str, object]) -> tuple[TrackSyncJobSpec | None, st
         return None, "; ".join(f"spec.{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in problems[:5])
 
 
-async def _with_start_problems(
-    observed: Observed, *, jobs: Sequence[JobView], pods: Sequence[PodView], strays: Sequence[str], ports: Ports
-) -> Observed:
-    """Return the observation with its Jobs and pods, and their Events where nothing runs for longer than usual."""
-    cluster, namespace, now = ports.cluster, observed.key.namespace, observed.now
-    jobs, pods = list(jobs), list(pods)
-    if pods and _waits(pods[-1]) and needs_events(pods[-1].created, now):
-        pods[-1] = replace(pods[-1], events=await _events(cluster, namespace, pods[-1].uid))
-    elif jobs and not pods and jobs[-1].end is None and needs_events(jobs[-1].created, now):
-        jobs[-1] = replace(jobs[-1], events=await _events(cluster, namespace, jobs[-1].uid))
-    foreign = not jobs and await _is_name_taken(observed, cluster)
-    return replace(observed, jobs=tuple(jobs), pods=tuple(pods), strays=tuple(strays), foreign_job=foreign)
+async def _with_start_problems(observed: Observed, cluster: Cluster) -> Observed:
+    """Return the observation with the Events of its pod or Job, where nothing runs for longer than usual."""
+    job, pod, namespace, now = observed.job, observed.pod, observed.key.namespace, observed.now
+    if pod is not None and _waits(pod) and needs_events(pod.created, now):
+        pod = replace(pod, events=await _events(cluster, namespace, pod.uid))
+        return replace(observed, pods=(*observed.pods[:-1], pod))
+    if job is not None and job.end is None and pod is None and needs_events(job.created, now):
+        job = replace(job, events=await _events(cluster, namespace, job.uid))
+        return replace(observed, jobs=(*observed.jobs[:-1], job))
+    return observed
 
 
 def _waits(pod: PodView) -> bool:
@@ -122,12 +132,3 @@ def _waits(pod: PodView) -> bool:
 
 async def _events(cluster: Cluster, namespace: str, uid: str) -> tuple[EventView, ...]:
     return tuple(read_event(event) for event in await cluster.list_events(namespace, uid))
-
-
-async def _is_name_taken(observed: Observed, cluster: Cluster) -> bool:
-    """Return whether a Job that is not ours has the name that the next Job needs; asked only before a launch."""
-    phase = observed.status.phase
-    if observed.deleted_at is not None or (phase is not None and phase.is_terminal):
-        return False
-    found = await cluster.read_job(observed.key.namespace, current_attempt(observed).job_name)
-    return found is not None and not is_controlled_by(found, observed.uid)

@@ -110,11 +110,6 @@ class KubeCluster:
         update = {name: manifest[name] for name in ("lastTimestamp", "message")} | {"count": count}
         await self._client.send("PATCH", path, body=update, media="merge", expected=_GONE_OR_CHANGED)
 
-    @needs("batch", "jobs", "list")
-    async def list_jobs(self, namespace: str, run_id: str) -> Sequence[Manifest]:
-        """Return the Jobs that carry the run's label, whoever made them."""
-        return await self._list(_jobs_path(namespace), {"labelSelector": f"{Label.RUN_ID}={run_id}"})
-
     @needs("batch", "jobs", "get")
     async def read_job(self, namespace: str, name: str) -> Manifest | None:
         """Return the Job of this name, or None when there is none."""
