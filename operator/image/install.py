@@ -7,6 +7,7 @@ Usage: install.py WHEELS TARGET. Hashes were checked when the wheels were downlo
 from __future__ import annotations
 
 import compileall
+import configparser
 import py_compile
 import shutil
 import sys
@@ -57,6 +58,19 @@ def prune(target: Path) -> None:
             file.unlink()
 
 
+def write_commands(target: Path) -> None:
+    """Write the console scripts of our own distribution; of the dependencies' none is needed."""
+    for declared in target.glob("tracksync-*.dist-info/entry_points.txt"):
+        entries = configparser.ConfigParser()
+        entries.read(declared)
+        for name, reference in entries["console_scripts"].items():
+            module, function = reference.split(":")
+            script = target / "bin" / name
+            script.parent.mkdir(exist_ok=True)
+            script.write_text(f"#!{sys.executable}\nfrom {module} import {function}\n\n{function}()\n")
+            script.chmod(0o755)
+
+
 def keep_bytecode(folder: Path, target: Path) -> None:
     """Replace the sources below the folder by bytecode in their place, from which Python imports as well."""
     mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
@@ -75,6 +89,7 @@ def main(wheels: Path, target: Path) -> None:
     if (target / "kubernetes").is_dir():
         (target / "kubernetes" / "__init__.py").write_text('"""Only kubernetes.aio is kept in this image."""\n')
     prune(target)
+    write_commands(target)
     for path in BYTECODE_ONLY:
         keep_bytecode(target / path, target)
     mode = py_compile.PycInvalidationMode.UNCHECKED_HASH  # sources never change in an image: no stat at import

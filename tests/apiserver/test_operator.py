@@ -131,7 +131,7 @@ def test_a_finished_run_can_be_deleted_without_an_operator(operator: OperatorPro
     delete(run)
     assert not run.exists()
     operator.start()
-    wait_for(lambda: operator.log.count("Initial authentication has finished") == 2, lambda: operator.log)
+    wait_for(lambda: operator.log.count("operator_ready") == 2, lambda: operator.log)
 
 
 def test_a_namespace_with_a_run_can_be_deleted(operator: OperatorProcess, run: Run, control: Control) -> None:

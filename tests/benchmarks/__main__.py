@@ -1,4 +1,4 @@
-"""`make bench`: figures as medians and ratios against a peer in the same run. Needs the cluster with the image loaded."""
+"""`make bench`: medians, and ratios against a peer in the same run. Needs the cluster with the image loaded."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from tests.cluster.commands import run
 from tests.cluster.errors import ClusterError
+from tests.cluster.names import POSTGRES_UID, TRACKSYNC_UID
 from tests.cluster.system import refresh_package_lists
 
 BASE_REQUEST: Final = ("python3-minimal", "libpython3-stdlib", "ca-certificates", "tzdata", "libstdc++6", "libgcc-s1")
@@ -35,7 +36,7 @@ _UNUSED: Final = (
     "usr/lib/postgresql/*/lib/bitcode",
     "usr/lib/postgresql/*/lib/llvmjit*",
 )
-_ACCOUNTS: Final = (("root", 0), ("postgres", 999), ("tracksync", 10001), ("nobody", 65534))
+_ACCOUNTS: Final = (("root", 0), ("postgres", POSTGRES_UID), ("tracksync", TRACKSYNC_UID), ("nobody", 65534))
 
 
 def unpack_packages(request: Sequence[str], root: Path, *, without: Sequence[str] = ()) -> None:

@@ -13,7 +13,7 @@ from tests.cluster.bases import build_postgres, ensure_base, packages_key, postg
 from tests.cluster.builders import BUILD_DATE, Builder, DockerBuilder, select_builder
 from tests.cluster.commands import run
 from tests.cluster.console import step, tell
-from tests.cluster.layers import describe_added_layers
+from tests.cluster.layers import added_layers
 from tests.cluster.locking import exclusive
 from tests.cluster.names import POSTGRES_IMAGE, PUBLIC_BASE_IMAGE, PUBLIC_POSTGRES_IMAGE, TRACKSYNC_IMAGE
 from tests.cluster.paths import CHECKOUT, cache_root
@@ -23,7 +23,7 @@ _PIP: Final = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--qu
 _PUBLIC_PYTHON: Final = "3.11"
 
 # The Dockerfile's last stage adds the dependencies and the application; what is below them is the base.
-_OUR_LAYERS: Final = 2
+OUR_LAYERS: Final = 2
 
 # A few, because several checkouts share the cache.
 _KEPT: Final = 4
@@ -51,7 +51,7 @@ def _tracksync(builder: Builder, folder: Path) -> Path:
             builder.build(context, TRACKSYNC_IMAGE, {"BASE_IMAGE": base})
             builder.save(TRACKSYNC_IMAGE, archive)
             shutil.rmtree(context)
-    tell(f"  {TRACKSYNC_IMAGE}: {describe_added_layers(archive, _OUR_LAYERS)}")
+    tell(f"  {TRACKSYNC_IMAGE}: {added_layers(archive, OUR_LAYERS)}")
     _forget_old(folder, "tracksync-*.tar", archive)
     return archive
 

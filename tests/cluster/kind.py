@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -105,13 +106,14 @@ class KindCluster:
             self._create(nodes)
 
     def down(self) -> None:
-        run([self._kind, "delete", "cluster", "--name", self._cluster, "--kubeconfig", self.kubeconfig], seconds=180)
-        shutil.rmtree(self.layout.state, ignore_errors=True)
-        if self.layout.volumes.exists():
-            # Pods wrote there as other users.
-            raise ClusterError(
-                f"the cluster is gone, but files of its pods are left; remove {self.layout.volumes} as root"
+        if self.exists():
+            self._empty_volumes()
+            run(
+                [self._kind, "delete", "cluster", "--name", self._cluster, "--kubeconfig", self.kubeconfig], seconds=180
             )
+        shutil.rmtree(self.layout.state, ignore_errors=True)
+        if self.layout.state.exists():
+            raise ClusterError(f"the cluster is gone, but files of it are left; remove {self.layout.state} as root")
 
     def running(self) -> bool:
         return self.exists() and self._answers()
@@ -180,6 +182,13 @@ class KindCluster:
         self.kubeconfig.chmod(0o600)
         write_json(self.layout.state / "kind.json", {"nodes": nodes})
 
+    def _empty_volumes(self) -> None:
+        """Remove what pods wrote: as other users than the one who runs this."""
+        for node in self.nodes()[:1]:
+            with suppress(ClusterError):
+                node.start()
+                run(["docker", "exec", node.name, "find", _VOLUMES, "-mindepth", "1", "-delete"])
+
     def _adopt(self, nodes: int) -> None:
         known = read_json(self.layout.state / "kind.json")
         if known is None:
@@ -237,8 +246,7 @@ def _components_patch() -> dict[str, Any]:
         "default-not-ready-toleration-seconds": "10",
         "default-unreachable-toleration-seconds": "10",
     }
-    # A merge patch replaces a list, so the one flag that kind sets there is repeated.
-    manager_flags = {"enable-hostpath-provisioner": "true", "node-monitor-grace-period": "20s"}
+    manager_flags = {"node-monitor-grace-period": "20s"}
     policy = {
         "name": "audit-policy",
         "hostPath": _POLICY_FILE,

@@ -2,7 +2,10 @@
 
 import gzip
 import tarfile
+from dataclasses import dataclass
 from pathlib import Path
+
+from typing_extensions import override
 
 from tests.cluster.archives import layer_names
 from tests.cluster.files import read_json, write_json
@@ -10,11 +13,25 @@ from tests.cluster.files import read_json, write_json
 _CHUNK = 1 << 20
 
 
-def describe_added_layers(archive: Path, count: int) -> str:
-    """Return the size of the last `count` layers of a docker-archive, unpacked and packed by gzip, as text."""
+@dataclass(frozen=True, slots=True)
+class LayersSize:
+    """Bytes, as they lie in the image and as they are sent (gzip)."""
+
+    unpacked: int
+    packed: int
+
+    @override
+    def __str__(self) -> str:
+        return (
+            f"{self.unpacked / 1e6:.0f} MB unpacked, {self.packed / 1e6:.0f} MB packed "
+            "in the layers that it adds to its base"
+        )
+
+
+def added_layers(archive: Path, count: int) -> LayersSize:
+    """Return the size of the last `count` layers of a docker-archive."""
     sizes = [_sizes(archive, name) for name in layer_names(archive)[-count:]]
-    unpacked, packed = (sum(size[part] for size in sizes) for part in ("unpacked", "packed"))
-    return f"{unpacked / 1e6:.0f} MB unpacked, {packed / 1e6:.0f} MB packed in the layers that it adds to its base"
+    return LayersSize(*(sum(size[part] for size in sizes) for part in ("unpacked", "packed")))
 
 
 def _sizes(archive: Path, layer: str) -> dict[str, int]:

@@ -27,8 +27,16 @@ def claim(layout: Layout) -> None:
     layout.sockets.mkdir(parents=True, exist_ok=True)
     write_file(layout.sockets / _OWNER, str(layout.checkout.resolve()))
     if not (layout.sockets / _SETTINGS_FILE).exists():
-        values = {name: Path("/proc/sys", name).read_text().strip() for name in _SETTINGS}
-        write_json(layout.sockets / _SETTINGS_FILE, values)
+        write_json(layout.sockets / _SETTINGS_FILE, _settings_without_clusters())
+
+
+def _settings_without_clusters() -> dict[str, str]:
+    for noted in Path("/run").glob(f"tracksync-*/{_SETTINGS_FILE}"):
+        # Another checkout's cluster has changed them already, and knows what they were.
+        values = read_json(noted)
+        if values is not None:
+            return dict(values)
+    return {name: Path("/proc/sys", name).read_text().strip() for name in _SETTINGS}
 
 
 def has_traces(layout: Layout) -> bool:

@@ -98,6 +98,33 @@ async def test_a_cancelled_merge_is_rolled_back_at_once_and_the_run_can_be_close
     ]
 
 
+SLOW_COMMIT = """
+CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.5); RETURN NULL; END';
+CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON tracks DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW EXECUTE FUNCTION slow();
+"""
+COMMITTING = """
+SELECT pid FROM pg_stat_activity
+WHERE application_name = 'tests' AND datname = current_database() AND query = 'COMMIT' AND state = 'active'
+"""
+
+
+async def test_a_merge_that_is_cancelled_in_its_commit_still_tells_that_it_was_committed(
+    database: PostgresDatabase, database_url: str
+) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(SLOW_COMMIT)
+    ticket = await staged(database, a_listing(a_track("a", "New")), [])
+    merging = asyncio.create_task(database.tracks.merge(ticket))
+    deadline = time.monotonic() + DEADLINE
+    while not await asyncio.to_thread(fetch_all, database_url, COMMITTING):
+        assert time.monotonic() < deadline, "the merge never came to its COMMIT"
+    merging.cancel()
+    counters = await merging
+    assert counters.inserted == 1
+    assert await database.tracks.count_active("liverc") == 1
+
+
 async def test_a_cancelled_staging_leaves_no_items(database: PostgresDatabase, database_url: str) -> None:
     ticket = await staged(database, a_listing("a"))
     before = fetch_all(database_url, "SELECT slug FROM sync_items")

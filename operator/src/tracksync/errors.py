@@ -34,7 +34,7 @@ class ExitCode(IntEnum):
     DONE = 0
     UNEXPECTED = 1
     ITEM_ERRORS = 10
-    """Done with item errors. Only on a terminal: in a pod such a run exits 0 and its result says CompletedWithErrors."""
+    """Done with item errors. Only on a terminal: in a pod it is 0, and the result says CompletedWithErrors."""
     TRANSIENT = 20
     CONFIGURATION = 30
     LISTING_INVALID = 40

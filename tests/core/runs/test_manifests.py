@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pytest
 import yaml
 
 from tests.support.runs import a_run
@@ -15,6 +14,9 @@ from tracksync.api.job import TrackSyncJobSpec
 from tracksync.api.source import SourceEntry
 from tracksync.core.runs.manifests import build_worker_job
 from tracksync.settings import WorkerSettings
+
+if TYPE_CHECKING:
+    import pytest
 
 GOLDEN = Path(__file__).parent / "golden" / "worker-job.yaml"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import kopf
@@ -116,18 +115,32 @@ async def serve(
     register(registry, wakeups.wake)
     register_probe(registry, resync)
     quieten_kopf()
-    rounds = asyncio.create_task(resync.run(), name="resync")
+    ready = asyncio.Event()
+    tasks = [
+        asyncio.create_task(resync.run(), name="resync"),
+        asyncio.create_task(_announce(ready, settings), name="announce"),
+    ]
     try:
-        await _run_kopf(settings, registry, stop_flag)
+        await _run_kopf(settings, registry, ready_flag=ready, stop_flag=stop_flag)
     finally:
-        rounds.cancel()
-        with suppress(asyncio.CancelledError):
-            await rounds
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await wakeups.stop()
 
 
+async def _announce(ready: asyncio.Event, settings: OperatorSettings) -> None:
+    """Say once that signals are handled and watching begins."""
+    await ready.wait()
+    _log.info("operator_ready", namespaces=settings.namespaces or "all", worker_image=settings.worker_image)
+
+
 async def _run_kopf(
-    settings: OperatorSettings, registry: kopf.OperatorRegistry, stop_flag: asyncio.Event | None
+    settings: OperatorSettings,
+    registry: kopf.OperatorRegistry,
+    *,
+    ready_flag: asyncio.Event,
+    stop_flag: asyncio.Event | None,
 ) -> None:
     namespaces = settings.namespaces
     await kopf.operator(
@@ -137,6 +150,7 @@ async def _run_kopf(
         clusterwide=not namespaces,
         namespaces=namespaces,
         liveness_endpoint=f"http://0.0.0.0:{settings.liveness_port}/healthz" if settings.liveness_port else None,
+        ready_flag=ready_flag,
         stop_flag=stop_flag,
         memo=None,
     )

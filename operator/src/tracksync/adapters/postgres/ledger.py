@@ -122,7 +122,9 @@ class PostgresLedger:
 
 
 @asynccontextmanager
-async def fenced(session: Session, ticket: RunTicket, *, is_shared: bool = False) -> AsyncIterator[Connection]:
+async def fenced(
+    session: Session, ticket: RunTicket, *, is_shared: bool = False, commit_outlives_cancel: bool = False
+) -> AsyncIterator[Connection]:
     """Give a transaction in which no newer epoch of the run can be opened.
 
     Raises:
@@ -130,7 +132,7 @@ async def fenced(session: Session, ticket: RunTicket, *, is_shared: bool = False
     """
     fence = statements.FENCE_SHARED if is_shared else statements.FENCE
     values = {"run_id": _run_id(ticket.identity), "epoch": ticket.epoch}
-    async with session.transaction() as connection:
+    async with session.transaction(commit_outlives_cancel=commit_outlives_cancel) as connection:
         if await (await connection.execute(fence, values)).fetchone() is None:
             raise fenced_error(ticket)
         yield connection

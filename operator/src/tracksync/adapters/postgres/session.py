@@ -15,7 +15,7 @@ from psycopg import AsyncConnection
 
 from tracksync.adapters.postgres import failures
 from tracksync.adapters.postgres.url import connection_string
-from tracksync.errors import ConfigurationError, DatabaseUnavailableError
+from tracksync.errors import ConfigurationError, DatabaseUnavailableError, TrackSyncError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -35,6 +35,8 @@ LIMITS: Final = {
     "timezone": "UTC",
 }
 """Settings of every transaction. `pg_temp` last: no temporary table can stand in front of ours."""
+COMMIT_SECONDS: Final = 5.0
+"""How long a cancellation waits for a COMMIT under way."""
 SET_LIMITS: Final = "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in LIMITS.items())
 
 
@@ -66,8 +68,11 @@ class Session:
                 await connection.close()
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
+    async def transaction(self, *, commit_outlives_cancel: bool = False) -> AsyncIterator[Connection]:
         """Commit what the block did, or nothing of it: after an error or a cancellation nothing is written.
+
+        A COMMIT under way cannot be taken back. A cancellation waits until it says what became of it; with
+        `commit_outlives_cancel` one that succeeded then counts as success, and the cancellation is left out.
 
         Raises:
             TrackSyncError: whatever psycopg raised, in TrackSync's words.
@@ -75,18 +80,28 @@ class Session:
         async with self._turn:
             connection = await self._live_connection()
             try:
-                async with connection.transaction():
-                    await connection.execute(SET_LIMITS)
-                    yield connection
+                await connection.execute("BEGIN")
+                await connection.execute(SET_LIMITS)
+                yield connection
+                await _commit(connection, outlives_cancel=commit_outlives_cancel)
             except psycopg.Error as error:
-                if connection.closed or connection.broken:
-                    await self.close()
+                await self._roll_back(connection)
                 raise failures.statement_failed(error) from None
+            except TrackSyncError:
+                await self._roll_back(connection)
+                raise
             except BaseException:
                 # A cancelled statement leaves the connection in doubt; the server rolls back when it is closed.
                 if not _is_idle(connection):
                     await self.close()
                 raise
+
+    async def _roll_back(self, connection: Connection) -> None:
+        """End the transaction; a connection that cannot even do that is closed, and the server rolls back."""
+        try:
+            await connection.execute("ROLLBACK")
+        except psycopg.Error:
+            await self.close()
 
     async def _live_connection(self) -> Connection:
         if self._connection is not None and _is_idle(self._connection):
@@ -111,6 +126,17 @@ class Session:
             await connection.close()
             raise ConfigurationError("the database server is older than PostgreSQL 14; use 14 or newer")
         return connection
+
+
+async def _commit(connection: Connection, *, outlives_cancel: bool) -> None:
+    committing = asyncio.ensure_future(connection.execute("COMMIT"))
+    try:
+        await asyncio.shield(committing)
+    except asyncio.CancelledError:
+        await asyncio.wait({committing}, timeout=COMMIT_SECONDS)
+        committing.cancel()
+        if not outlives_cancel or not committing.done() or committing.exception() is not None:
+            raise
 
 
 def _is_idle(connection: Connection) -> bool:

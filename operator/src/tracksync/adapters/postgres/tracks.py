@@ -30,10 +30,11 @@ class PostgresTrackStore:
 
         The counters: `inserted + updated + unchanged` and the reactivated tracks of which no value changed add up to
         the staged items. A reactivated track of which a value changed counts as reactivated and as updated.
-        Tracks that are no longer listed are left as they are.
+        Tracks that are no longer listed are left as they are. A cancellation that comes while the COMMIT is under way
+        does not hide that it succeeded.
         """
         run = {"run_id": ticket.identity.run_id, "source": ticket.identity.source}
-        async with fenced(self._session, ticket) as connection:
+        async with fenced(self._session, ticket, commit_outlives_cancel=True) as connection:
             await connection.execute(statements.NO_NESTED_LOOPS)
             staged = await (await connection.execute(statements.COUNT_ITEMS, run)).fetchone()
             written = await (await connection.execute(statements.UPDATE_TRACKS, run)).fetchone()
