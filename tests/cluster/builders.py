@@ -12,6 +12,7 @@ from tests.cluster.system import IMAGE_NEEDS, docker_answers, ensure_programs
 # The date of every file and layer, so that the same input gives the same image. Python's zip files begin in 1980.
 BUILD_DATE = "315532800"
 _SECONDS = 1200
+_MOST_STEPS = 200
 
 
 class Builder(Protocol):
@@ -32,6 +33,10 @@ class Builder(Protocol):
 
     def save(self, name: str, archive: Path) -> None:
         """Write the image as a docker-archive, whole or not at all."""
+        ...
+
+    def trim(self) -> None:
+        """Keep what earlier builds left within bounds."""
         ...
 
 
@@ -60,6 +65,9 @@ class DockerBuilder:
         partial = archive.with_suffix(".part")
         run(["docker", "save", "--output", str(partial), name], seconds=_SECONDS)
         partial.replace(archive)
+
+    def trim(self) -> None:
+        """The engine's storage is its owner's business."""
 
     def pull(self, public: str, name: str) -> None:
         """Fetch a public image and give it our name."""
@@ -92,9 +100,14 @@ class BuildahBuilder:
         self._buildah("push", name, f"docker-archive:{partial}:{name}")
         partial.replace(archive)
 
-    def _buildah(self, *arguments: str) -> None:
+    def trim(self) -> None:
+        """Empty the storage once it holds the steps of some thirty builds; the next build takes half a minute."""
+        if len(self._buildah("images", "--all", "--quiet").split()) > _MOST_STEPS:
+            self._buildah("rmi", "--all", "--force")
+
+    def _buildah(self, *arguments: str) -> str:
         storage = ("--root", self.storage / "layers", "--runroot", self.storage / "run", "--storage-driver", "overlay")
-        run(["buildah", *storage, *arguments], seconds=_SECONDS)
+        return run(["buildah", *storage, *arguments], seconds=_SECONDS)
 
 
 def _build_arguments(arguments: Mapping[str, str] | None) -> list[str]:

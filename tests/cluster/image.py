@@ -26,7 +26,7 @@ _PUBLIC_PYTHON: Final = "3.11"
 OUR_LAYERS: Final = 2
 
 # A few, because several checkouts share the cache.
-_KEPT: Final = 4
+_KEPT: Final = 3
 
 
 def build_images() -> tuple[Path, ...]:
@@ -50,6 +50,7 @@ def _tracksync(builder: Builder, folder: Path) -> Path:
             context = _context(folder, wheels)
             builder.build(context, TRACKSYNC_IMAGE, {"BASE_IMAGE": base})
             builder.save(TRACKSYNC_IMAGE, archive)
+            builder.trim()
             shutil.rmtree(context)
     tell(f"  {TRACKSYNC_IMAGE}: {added_layers(archive, OUR_LAYERS)}")
     _forget_old(folder, "tracksync-*.tar", archive)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -86,6 +87,7 @@ class ProcessCluster:
     def down(self) -> None:
         with self._locked():
             clear(self.layout)
+            self._lock.unlink()
 
     def exists(self) -> bool:
         return self._state() is not None
@@ -156,7 +158,7 @@ class ProcessCluster:
             self._converge(state)
 
     def _keep_logs(self) -> Path:
-        kept = cache_root() / f"logs-{self.layout.key}"
+        kept = Path(tempfile.gettempdir()) / f"tracksync-logs-{self.layout.key}"
         shutil.rmtree(kept, ignore_errors=True)
         shutil.copytree(self.layout.logs, kept)
         return kept
@@ -258,10 +260,13 @@ class ProcessCluster:
     def _server(self, network: Network) -> str:
         return f"https://{network.place(1).address}:{API_PORT}"
 
+    @property
+    def _lock(self) -> Path:
+        return cache_root() / f"cluster-{self.layout.key}.lock"
+
     @contextmanager
     def _locked(self) -> Iterator[None]:
         if has_traces(self.layout) and os.geteuid() != 0:
             raise ClusterError("the cluster of this checkout belongs to root; run the command as root")
-        lock = cache_root() / f"cluster-{self.layout.key}.lock"
-        with exclusive(lock, waiting="another command works on this cluster; waiting", tell=tell):
+        with exclusive(self._lock, waiting="another command works on this cluster; waiting", tell=tell):
             yield

@@ -118,7 +118,7 @@ class Supervisor:
         pid = os.posix_spawnp(
             command[0],
             command,
-            {"PATH": path, "HOME": "/root", MARKER: self.key},
+            {"PATH": path, "HOME": "/", MARKER: self.key},
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644),

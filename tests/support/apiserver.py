@@ -18,12 +18,22 @@ if TYPE_CHECKING:
 
 @dataclass
 class StatusEndpoint:
-    """What was sent; `answer` is the status code and message of the next answers."""
+    """What was sent; `answer` is the status code and message of the next answers to an apply.
+
+    A read answers with `uid`, and with a resource version that rises with every apply.
+    """
 
     url: str = ""
+    uid: str = ""
     answer: tuple[int, str] = (200, "")
     bodies: list[dict[str, Any]] = field(default_factory=list)
     requests: list[tuple[str, dict[str, str], dict[str, str]]] = field(default_factory=list)
+
+    async def read(self, _request: web.Request) -> web.Response:
+        code, message = self.answer
+        if code == web.HTTPNotFound.status_code:
+            return web.json_response({"kind": "Status", "message": message}, status=code)
+        return web.json_response({"metadata": {"uid": self.uid, "resourceVersion": str(len(self.bodies))}})
 
     async def handle(self, request: web.Request) -> web.Response:
         self.requests.append((request.path, dict(request.query), dict(request.headers)))
@@ -37,6 +47,7 @@ async def status_endpoint() -> AsyncIterator[StatusEndpoint]:
     """Serve on a free loopback port."""
     endpoint = StatusEndpoint()
     application = web.Application()
+    application.router.add_get("/{path:.*}", endpoint.read)
     application.router.add_patch("/{path:.*}", endpoint.handle)
     runner = web.AppRunner(application)
     await runner.setup()

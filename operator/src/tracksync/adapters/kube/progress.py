@@ -9,7 +9,7 @@ import json
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import httpx
 import structlog
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 SERVICE_ACCOUNT_DIRECTORY: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 TIMEOUT_SECONDS: Final = 5.0
 _APPLY: Final = "application/apply-patch+yaml"  # JSON is YAML
-_CONTRADICTIONS: Final = frozenset({httpx.codes.CONFLICT, httpx.codes.UNPROCESSABLE_ENTITY})
+_METADATA_ONLY: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+_TRIES: Final = 3
+"""The operator writes a handful of times in a run, so a second conflict in a row is already rare."""
 _MAX_REASON: Final = 300
 
 log = structlog.stdlib.get_logger(__name__)
@@ -70,39 +72,64 @@ class KubeProgress:
             OwnerGoneError: the TrackSyncJob is gone, or another one of the same name took its place.
         """
         try:
-            answer = await self._apply(status)
+            answer = await self._read_and_apply(status)
         except (httpx.HTTPError, OSError) as error:
             log.warning("API server not reached", error=type(error).__name__)
             return
-        if answer.is_success:
-            return
-        reason = _reason(answer)
-        if answer.status_code == httpx.codes.NOT_FOUND or _is_another_object(answer.status_code, reason):
-            raise OwnerGoneError(
-                f"TrackSyncJob {self._identity.namespace}/{self._identity.name} no longer exists, or another one took "
-                "its name; everything of this run was rolled back"
-            )
-        log.warning("API server refused the progress", status=answer.status_code, reason=reason[:_MAX_REASON])
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            raise self._owner_gone()
+        if not answer.is_success:
+            log.warning("API server refused the progress", status=answer.status_code, reason=_reason(answer))
 
-    async def _apply(self, status: WorkerStatus) -> httpx.Response:
-        """Send the status; the uid in it makes the API server refuse another object of the same name.
+    async def _read_and_apply(self, status: WorkerStatus) -> httpx.Response:
+        """Return the last answer; after a conflict with another writer the object is read again, a few times.
 
-        RBAC: patch tracksyncjobs/status.
+        A uid in the applied body is no precondition on `/status` (seen on 1.37: an apply with a foreign uid is taken),
+        the resource version is one. So the object is read, its uid compared, and the apply bound to what was read.
         """
+        for _ in range(_TRIES):
+            found = await self._request("GET", self._path, headers={"Accept": _METADATA_ONLY})
+            if not found.is_success:
+                return found
+            metadata = found.json()["metadata"]
+            if metadata["uid"] != self._identity.run_id:
+                raise self._owner_gone()
+            answer = await self._apply(status, metadata["resourceVersion"])
+            if answer.status_code != httpx.codes.CONFLICT:
+                return answer
+        return answer
+
+    async def _apply(self, status: WorkerStatus, version: str) -> httpx.Response:
         run = self._identity
-        path = f"/apis/{GROUP}/{VERSION}/namespaces/{run.namespace}/{JOB_PLURAL}/{run.name}/status"
         body = {
             "apiVersion": API_VERSION,
             "kind": JOB_KIND,
-            "metadata": {"name": run.name, "namespace": run.namespace, "uid": run.run_id},
+            "metadata": {"name": run.name, "namespace": run.namespace, "resourceVersion": version},
             "status": status.to_wire(),
         }
-        token = (self._server.credentials / "token").read_text(encoding="ascii").strip()
-        return await self._connected().patch(
-            path,
+        return await self._request(
+            "PATCH",
+            f"{self._path}/status",
             params={"fieldManager": WORKER_FIELD_MANAGER, "force": "true"},
-            headers={"Authorization": f"Bearer {token}", "Content-Type": _APPLY, "Accept": "application/json"},
+            headers={"Content-Type": _APPLY, "Accept": _METADATA_ONLY},
             content=json.dumps(body).encode(),
+        )
+
+    @property
+    def _path(self) -> str:
+        run = self._identity
+        return f"/apis/{GROUP}/{VERSION}/namespaces/{run.namespace}/{JOB_PLURAL}/{run.name}"
+
+    async def _request(self, method: str, path: str, *, headers: dict[str, str], **more: Any) -> httpx.Response:
+        """RBAC: get tracksyncjobs, patch tracksyncjobs/status."""
+        token = (self._server.credentials / "token").read_text(encoding="ascii").strip()
+        headers = headers | {"Authorization": f"Bearer {token}"}
+        return await self._connected().request(method, path, headers=headers, **more)
+
+    def _owner_gone(self) -> OwnerGoneError:
+        return OwnerGoneError(
+            f"TrackSyncJob {self._identity.namespace}/{self._identity.name} no longer exists, or another one took "
+            "its name; everything of this run was rolled back"
         )
 
     def _connected(self) -> httpx.AsyncClient:
@@ -126,12 +153,4 @@ def _reason(answer: httpx.Response) -> str:
         status = answer.json()
     except ValueError:
         return ""
-    return str(status.get("message", "")) if isinstance(status, dict) else ""
-
-
-def _is_another_object(code: int, reason: str) -> bool:
-    """Whether the answer says that the object of this name has another uid than the one that was applied.
-
-    The API server answers 409 with "Precondition failed: UID in precondition …", or 422 naming metadata.uid.
-    """
-    return code in _CONTRADICTIONS and "uid" in reason.lower()
+    return str(status.get("message", ""))[:_MAX_REASON] if isinstance(status, dict) else ""

@@ -7,8 +7,6 @@ proxy from the environment. What is sent and believed stands here.
 from __future__ import annotations
 
 import asyncio
-import importlib.util
-import sys
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -227,15 +225,6 @@ def _content_type(header: str) -> tuple[str, str]:
     return media_type.strip(), charset.removeprefix("charset=").strip(" \"'")
 
 
-def _settle_failing_import() -> None:
-    """Make a failing import fail fast: httpcore tries `import sniffio` several times per request.
-
-    Looking through the whole path for it each time costs more CPU than all the rest of a request.
-    """
-    if importlib.util.find_spec("sniffio") is None:
-        sys.modules["sniffio"] = None  # type: ignore[assignment]  # Python's documented sign for "cannot be imported"
-
-
 @dataclass(slots=True)
 class _Pool:
     connections: httpx.AsyncHTTPTransport
@@ -246,7 +235,6 @@ class _Connections:
     """Pools of connections, shared by the hosts of an address; a new pool opens when all others are busy."""
 
     def __init__(self, tls: ssl.SSLContext | None) -> None:
-        _settle_failing_import()
         self._tls = tls or httpx.create_ssl_context(trust_env=False)
         self._idle_connections = _CONNECTIONS_PER_POOL
         self._pools: list[_Pool] = []
