@@ -15,10 +15,24 @@ from tests.apiserver.conftest import SPEC, Control
 from tracksync.adapters.kube.progress import ApiServer, KubeProgress
 from tracksync.api.identity import API_VERSION, JOB_KIND, WORKER_SERVICE_ACCOUNT
 from tracksync.api.job import Results, WorkerStatus
+from tracksync.controller.install import install_documents
 from tracksync.errors import OwnerGoneError
 from tracksync.ports import RunIdentity
 
 STATUS = WorkerStatus(results=Results(listed=3))
+
+
+@pytest.fixture(autouse=True)
+def _worker_rights(control: Control) -> None:
+    """Grant what `manifests/install.yaml` grants to workers."""
+    documents = install_documents("unused")
+    control.apply(
+        *(
+            item
+            for item in documents
+            if (item["kind"], item["metadata"]["name"]) == ("ClusterRole", WORKER_SERVICE_ACCOUNT)
+        )
+    )
 
 
 def create(control: Control, namespace: str) -> str:
