@@ -38,7 +38,6 @@ def main() -> int:
         CONSOLE.print(f"[red]demo failed:[/] {error}")
         return 1
     except KeyboardInterrupt:
-        CONSOLE.print("\nInterrupted. The cluster, if it was started, still runs: `make cluster-down` removes it.")
         return 130
     CONSOLE.print(f"[dim]demo: {time.monotonic() - started:.0f} s[/]")
     return code

@@ -24,8 +24,25 @@ DEADLINE_SECONDS: Final = 300
 
 
 def run_on_cluster(console: Console) -> int:
-    """Bring everything up, run the example, and return 0 only when it succeeded with every track stored."""
+    """Bring everything up, run the example, and return 0 only when it succeeded with every track stored.
+
+    Ctrl-C stops what this call started: a cluster that ran before goes on running.
+    """
     cluster = select_cluster()
+    ran_before = cluster.running()
+    try:
+        return show(cluster, console)
+    except KeyboardInterrupt:
+        if ran_before:
+            console.print("\nInterrupted. The cluster that ran before still runs; `make cluster-down` removes it.")
+        else:
+            console.print("\nInterrupted. Stopping the cluster that this demo started …")
+            cluster.down()
+        raise
+
+
+def show(cluster: Cluster, console: Console) -> int:
+    """Show the whole path from an empty cluster to rows in PostgreSQL; return the exit code."""
     console.rule("TrackSync on a real cluster")
     cluster.up()
     for archive in build_images():
