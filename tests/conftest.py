@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.levels import TALLY, level_of, parse_levels, table
+from tests.cluster.system import obstacles
+from tests.support.levels import CLUSTER_LEVELS, TALLY, level_of, parse_levels, record_not_run, table
 
 HOSTILE_PREFIXES = ("TRACKSYNC_", "KUBE", "PG", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY")
 KEPT = ("TRACKSYNC_TEST_", "TRACKSYNC_CAPTURES")
@@ -27,8 +28,16 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "level(number): set from the folder")
 
 
+def _runnable(selected: frozenset[int]) -> frozenset[int]:
+    """Return the selected levels without those for which this machine can have no cluster; the table says why."""
+    impossible = obstacles() if selected & CLUSTER_LEVELS else []
+    for level in sorted(selected & CLUSTER_LEVELS if impossible else ()):
+        record_not_run(f"level {level}", "; ".join(impossible), "make test-cluster on a machine that can")
+    return selected - CLUSTER_LEVELS if impossible else selected
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    selected = parse_levels(config.getoption("--levels"))
+    selected = _runnable(parse_levels(config.getoption("--levels")))
     for item in items:
         item.add_marker(pytest.mark.level(level_of(item.path)))
     deselected = [item for item in items if level_of(item.path) not in selected]

@@ -70,6 +70,15 @@ def status() -> None:
 
 
 @app.command()
+def possible() -> None:
+    """Say what keeps this machine from having a cluster; exit code 1 when something does."""
+    reasons = obstacles()
+    for reason in reasons:
+        tell(f"no cluster can be had on this machine: {reason}")
+    raise typer.Exit(1 if reasons else 0)
+
+
+@app.command()
 def build() -> None:
     """Build the cluster's programs into your cache folder without starting anything."""
     tell(f"the programs are in {ensure_binaries().search_path.replace(os.pathsep, ' ')}")

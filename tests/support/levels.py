@@ -23,6 +23,8 @@ LEVELS: Final = {
     7: "e2e: real pods on a real cluster",
 }
 
+CLUSTER_LEVELS: Final = frozenset({6, 7})
+
 LEVEL_OF_FOLDER: Final = {
     "architecture": 0,
     "api": 1,
