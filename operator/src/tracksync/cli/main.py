@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import tracksync
-from tracksync.cli import admin, local, processes, stored
+from tracksync.cli import admin, local, parse, processes, stored
 from tracksync.cli.failure import explain_failure
 from tracksync.errors import TrackSyncError
 
@@ -23,6 +23,7 @@ app.command("migrate")(processes.migrate)
 app.command("simulate")(processes.simulate)
 app.command("worker")(processes.worker)
 app.command("operator")(processes.operator)
+app.add_typer(parse.app, name="parse")
 app.add_typer(admin.app, name="admin")
 
 

@@ -24,6 +24,13 @@ class ListOutput(StrEnum):
     CSV = "csv"
 
 
+class PageOutput(StrEnum):
+    """How `tracksync parse` prints."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
 DatabaseUrl = Annotated[
     str | None,
     typer.Option(

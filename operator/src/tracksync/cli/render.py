@@ -15,7 +15,7 @@ from rich.text import Text
 from tracksync.cli.options import ListOutput
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 TABLE_COLUMNS: Final = ("slug", "name", "city", "state", "country", "kind", "is_active", "phone", "email")
 """Columns of the table for people, as far as a row has them."""
@@ -31,12 +31,29 @@ def write_tracks(rows: Sequence[Mapping[str, object]], output: ListOutput) -> No
         case ListOutput.TABLE:
             _write_table(rows)
         case ListOutput.JSON:
-            # ASCII only: escapes keep control and direction characters from the terminal.
-            sys.stdout.write(json.dumps(list(map(dict, rows)), indent=2, default=str) + "\n")
+            write_json(list(map(dict, rows)))
         case ListOutput.CSV:
             _write_csv(rows)
         case _:
             assert_never(output)
+
+
+def write_json(document: object) -> None:
+    """Write the document to standard output in ASCII: escapes keep control and direction characters away."""
+    sys.stdout.write(json.dumps(document, indent=2, default=str).replace("\x7f", "\\u007f") + "\n")
+
+
+def write_grid(headings: Sequence[str], rows: Iterable[Iterable[object]]) -> None:
+    """Write a table to standard output, each value on one line without control characters."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=WIDE)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(printable(value)) for value in row))
+    console.print(table)
 
 
 def printable(value: object) -> str:
@@ -61,17 +78,10 @@ def _escaped(character: str) -> str:
 
 
 def _write_table(rows: Sequence[Mapping[str, object]]) -> None:
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=WIDE)
     columns = [column for column in TABLE_COLUMNS if not rows or column in rows[0]]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        table.add_column(column.removeprefix("is_").replace("_", " ").upper(), overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(printable(row[column])) for column in columns))
-    console.print(table)
-    console.print(f"{len(rows)} tracks", highlight=False)
+    headings = [column.removeprefix("is_").replace("_", " ").upper() for column in columns]
+    write_grid(headings, ([row[column] for column in columns] for row in rows))
+    sys.stdout.write(f"{len(rows)} tracks\n")
 
 
 def _write_csv(rows: Sequence[Mapping[str, object]]) -> None:

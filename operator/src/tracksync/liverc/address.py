@@ -18,9 +18,13 @@ LOCATION_COLUMNS: Final = ("street", "city", "state", "postal_code", "country_co
 _MAP: Final = "map"
 _MAP_GAP: Final = "map, left empty"
 _BLOCK: Final = "address block"
+_NOWHERE: Final = "map and address block"
 _LONGEST: Final = 300
 _LONGEST_STATE: Final = 50
 _FEWEST_PARTS: Final = 4
+_UNKNOWN_COUNTRY: Final = "the map's query does not end with a known country code: it says nothing"
+_SHORT: Final = f"the map's query has fewer than {_FEWEST_PARTS} parts: only its country counts"
+_NO_PLUS: Final = "the map's query has no STATE+POSTAL in front of the country: only its country counts"
 _NOTHING: Final = frozenset({"", "n/a"})
 """How the site writes that there is no value, in lower case."""
 _CITY_AND_STATE: Final = re.compile(r"(?P<city>[^,].*?) ?, ?(?P<state>[A-Z]{2,3})")
@@ -42,22 +46,30 @@ def read_location(*, map_query: str | None, block: Sequence[str]) -> dict[str, R
 def _choose(first: Reading | None, second: Reading | None) -> Reading:
     """Return the map's reading; the block speaks where the map is silent, or left a street or city empty."""
     if first is None or (first.state is FieldState.BLANK and first.origin == _MAP_GAP):
-        return second or first or Reading(FieldState.ABSENT)
+        return second or first or Reading(FieldState.ABSENT, origin=_NOWHERE)
     return first
 
 
-def _read_map(query: str) -> tuple[dict[str, Reading], str | None]:
-    """Return what the map's query says, and its country's code.
+def map_problem(query: str) -> str:
+    """Return why the map's query does not say everything about a location, or "" when it does."""
+    *_, region, country = ["", *query.split(",")]
+    if country.strip().upper() not in COUNTRY_NAMES:
+        return _UNKNOWN_COUNTRY
+    if query.count(",") < _FEWEST_PARTS - 1:
+        return _SHORT
+    return "" if "+" in region else _NO_PLUS
 
-    A query with an unknown country says nothing; a short one, or one without the `+`, only the country.
-    """
+
+def _read_map(query: str) -> tuple[dict[str, Reading], str | None]:
+    """Return what the map's query says, and its country's code; how much it says is `map_problem`'s verdict."""
     # From the right: only the street may hold commas.
     *street, city, region, country = ["", "", "", *query.split(",")]
-    code = country.strip().upper()
-    if code not in COUNTRY_NAMES:
+    problem = map_problem(query)
+    if problem == _UNKNOWN_COUNTRY:
         return {}, None
+    code = country.strip().upper()
     fields = _country(code, _MAP)
-    if query.count(",") < _FEWEST_PARTS - 1 or "+" not in region:
+    if problem:
         return fields, code
     state, _, postal = region.partition("+")
     fields["street"] = _text(",".join(street[3:]), _MAP, gap=_MAP_GAP)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tracksync.liverc.block import ContactLine, Link
 
 _ORIGIN: Final = "address block"
-_ABSENT: Final = Reading(FieldState.ABSENT)
+_ABSENT: Final = Reading(FieldState.ABSENT, origin=_ORIGIN)
 _BLANK: Final = Reading(FieldState.BLANK, origin=_ORIGIN)
 _INVALID: Final = Reading(FieldState.INVALID, origin=_ORIGIN)
 _NOTHING: Final = frozenset({"", "n/a"})

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from tracksync.core.tracks.model import DASHBOARD_COLUMNS, Dashboard, Reading
-from tracksync.liverc.address import read_location
+from tracksync.core.tracks.model import DASHBOARD_COLUMNS, Dashboard, Location, Reading
+from tracksync.liverc.address import map_problem, read_location
 from tracksync.liverc.block import AddressBlock, split_address_block
 from tracksync.liverc.contacts import read_email, read_phone, read_website
 from tracksync.liverc.profile import read_description, read_facebook, read_logo, read_totals
@@ -27,6 +27,8 @@ _LOGOS: Final = 'img[src*="livetimescoring.com/track_logos"]'
 _LONGEST_LINE: Final = 400
 _TAIL: Final = 2_000
 """Characters at a page's end in which the closing tag has to stand."""
+_NO_MAP: Final = "there is no map (iframe with the address google.com/maps/embed/v1/place and a query q=)"
+_NO_BLOCK: Final = "there is no address block (address)"
 _MAP_QUERY: Final = re.compile(r"[?&]q=(.*)", re.DOTALL)
 
 
@@ -38,6 +40,32 @@ def parse_dashboard(html: str, *, slug: str) -> Dashboard:
     page = _Page.of(LexborHTMLParser(html))
     problems = tuple(f"{slug}: {problem}" for problem in _find_problems(html, page))
     return Dashboard(fields={} if problems else _read_fields(page), problems=problems)
+
+
+def parse_address(text: str) -> Location:
+    """Return the location in a text: a map's query, a map's address, or HTML with a map, an address block or both.
+
+    Never raises on any text. The HTML may be a whole dashboard or a part cut out of one.
+    """
+    if "<" not in text:
+        match = _MAP_QUERY.search(text) if text.lstrip().startswith("https://") else None
+        query = match[1] if match else text
+        return _location(map_query=query, block=(), problems=[map_problem(query)])
+    page = _Page.of(LexborHTMLParser(text))
+    address = page.address or page.document.css_first("address")
+    map_query = _map_query_or_none(page.document)
+    return _location(
+        map_query=map_query,
+        block=split_address_block(address).location if address is not None else (),
+        problems=[
+            _NO_MAP if map_query is None else map_problem(map_query),
+            _NO_BLOCK if address is None else "",
+        ],
+    )
+
+
+def _location(*, map_query: str | None, block: Sequence[str], problems: Sequence[str]) -> Location:
+    return Location(read_location(map_query=map_query, block=block), tuple(filter(None, problems)))
 
 
 @dataclass(frozen=True, slots=True)

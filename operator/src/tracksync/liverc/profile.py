@@ -95,7 +95,7 @@ def _is_host(host: str | None, domains: tuple[str, ...]) -> bool:
 
 def read_totals(table: LexborNode | None) -> dict[str, Reading]:
     """Return the five lifetime totals; a total whose row is missing is absent, never zero."""
-    readings = dict.fromkeys(_COLUMN_BY_LABEL.values(), Reading(FieldState.ABSENT))
+    readings = dict.fromkeys(_COLUMN_BY_LABEL.values(), Reading(FieldState.ABSENT, origin=_TOTALS))
     for row in table.css("tbody tr") if table is not None else ():
         label, value = row.css_first("th"), row.css_first("td")
         column = _COLUMN_BY_LABEL.get(_cell(label).lower())

@@ -14,9 +14,15 @@ import sys
 import time
 from typing import Any, BinaryIO, Final
 
-from tracksync.adapters.web.wire import LENGTHS, dashboard_to_json, encode_answer, listing_to_json
+from tracksync.adapters.web.wire import (
+    LENGTHS,
+    dashboard_to_json,
+    encode_answer,
+    listing_to_json,
+    location_to_json,
+)
 from tracksync.liverc.catalogue import parse_catalogue
-from tracksync.liverc.dashboard import parse_dashboard
+from tracksync.liverc.dashboard import parse_address, parse_dashboard
 
 _ADDRESS_SPACE: Final = 512 * 2**20
 _OPEN_FILES: Final = 16
@@ -65,6 +71,8 @@ def _parse(head: dict[str, str], page: bytes) -> dict[str, Any]:
     text = _decode(page, head["charset"])
     if head["kind"] == "catalogue":
         return listing_to_json(parse_catalogue(text, domain=head["domain"]))
+    if head["kind"] == "address":
+        return location_to_json(parse_address(text))
     return dashboard_to_json(parse_dashboard(text, slug=head["slug"]))
 
 

@@ -13,7 +13,14 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
-from tracksync.adapters.web.wire import LARGEST_ANSWER, LENGTH, dashboard_from_json, encode_request, listing_from_json
+from tracksync.adapters.web.wire import (
+    LARGEST_ANSWER,
+    LENGTH,
+    dashboard_from_json,
+    encode_request,
+    listing_from_json,
+    location_from_json,
+)
 from tracksync.errors import TrackSyncError
 
 if TYPE_CHECKING:
@@ -21,7 +28,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from tracksync.adapters.web.fetching import Page
-    from tracksync.core.tracks.model import Dashboard, Listing
+    from tracksync.core.tracks.model import Dashboard, Listing, Location
 
 _Value = TypeVar("_Value")
 _CHILD: Final = "tracksync.adapters.web.child"
@@ -79,6 +86,10 @@ class Parser:
     async def parse_dashboard(self, page: Page, *, slug: str) -> Dashboard:
         """Return the dashboard; PageNotParsedError when the page goes beyond its limits."""
         return await self._parse({"kind": "dashboard", "slug": slug}, page, dashboard_from_json)
+
+    async def parse_address(self, page: Page) -> Location:
+        """Return the location in a map's query or in HTML; PageNotParsedError when it goes beyond its limits."""
+        return await self._parse({"kind": "address"}, page, location_from_json)
 
     async def _parse(self, head: dict[str, str], page: Page, read: Callable[[Mapping[str, Any]], _Value]) -> _Value:
         frame = encode_request({**head, "charset": page.charset}, page.body)

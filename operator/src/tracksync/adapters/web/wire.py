@@ -12,6 +12,7 @@ from tracksync.core.tracks.model import (
     FieldState,
     ListedTrack,
     Listing,
+    Location,
     Reading,
     SkippedRow,
     SkipReason,
@@ -72,18 +73,27 @@ def _listed_track(values: Sequence[Any]) -> ListedTrack:
 
 def dashboard_to_json(dashboard: Dashboard) -> dict[str, Any]:
     """Return the dashboard as JSON values."""
-    return {
-        "problems": dashboard.problems,
-        "fields": {name: (field.state, field.value, field.origin) for name, field in dashboard.fields.items()},
-    }
+    return {"problems": dashboard.problems, "fields": _fields_to_json(dashboard.fields)}
 
 
 def dashboard_from_json(data: Mapping[str, Any]) -> Dashboard:
     """Return the dashboard that `dashboard_to_json` wrote; KeyError, TypeError or ValueError for anything else."""
-    return Dashboard(
-        fields={
-            name: Reading(FieldState(state), value, str(origin))
-            for name, (state, value, origin) in data["fields"].items()
-        },
-        problems=tuple(map(str, data["problems"])),
-    )
+    return Dashboard(fields=_fields_from_json(data["fields"]), problems=tuple(map(str, data["problems"])))
+
+
+def location_to_json(location: Location) -> dict[str, Any]:
+    """Return the location as JSON values."""
+    return {"problems": location.problems, "fields": _fields_to_json(location.fields)}
+
+
+def location_from_json(data: Mapping[str, Any]) -> Location:
+    """Return the location that `location_to_json` wrote; KeyError, TypeError or ValueError for anything else."""
+    return Location(fields=_fields_from_json(data["fields"]), problems=tuple(map(str, data["problems"])))
+
+
+def _fields_to_json(readings: Mapping[str, Reading]) -> dict[str, Any]:
+    return {name: (reading.state, reading.value, reading.origin) for name, reading in readings.items()}
+
+
+def _fields_from_json(data: Mapping[str, Any]) -> dict[str, Reading]:
+    return {name: Reading(FieldState(state), value, str(origin)) for name, (state, value, origin) in data.items()}

@@ -118,7 +118,7 @@ class Reading:
     state: FieldState
     value: str | int | None = None
     origin: str = ""
-    """Where on the page it came from, in a word or two."""
+    """Where on the page it came from, or was looked for, in a word or two."""
 
 
 TEXT_COLUMNS: Final = (
@@ -166,6 +166,19 @@ class Dashboard:
         """Return what a merge may write: values, and None for proven blanks; every other column stays as it is."""
         writable = (FieldState.VALUE, FieldState.BLANK)
         return {column: reading.value for column, reading in self.fields.items() if reading.state in writable}
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """What a map's query and an address block say, read outside a whole dashboard; it proves nothing.
+
+    Attributes:
+        fields: a reading for each column of a location.
+        problems: why one of the two places says nothing, or not everything.
+    """
+
+    fields: Mapping[str, Reading]
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
