@@ -35,9 +35,8 @@ async def parser() -> AsyncIterator[Parser]:
         yield running
 
 
-def child_of(parser: Parser) -> int:
-    assert parser._child is not None
-    return parser._child._process.pid
+async def child_of(parser: Parser) -> int:
+    return (await parser._living_child())._process.pid
 
 
 async def until(condition: Callable[[], bool], *, seconds: float = 3.0) -> None:
@@ -110,16 +109,16 @@ async def test_the_kernel_ends_a_page_at_its_cpu_limit() -> None:
 
 
 async def test_a_child_that_was_killed_from_outside_is_replaced(parser: Parser) -> None:
-    pid = child_of(parser)
+    pid = await child_of(parser)
     os.kill(pid, signal.SIGKILL)
     await until(lambda: parser._child is not None and not parser._child.is_alive)
     assert (await parser.parse_dashboard(page(a_dashboard()), slug="abc")).is_proven
-    assert child_of(parser) != pid
+    assert await child_of(parser) != pid
 
 
 async def test_leaving_ends_the_child_at_once_also_in_the_middle_of_a_page() -> None:
     async with Parser(page_seconds=30.0, cpu_seconds=30) as parser:
-        pid = child_of(parser)
+        pid = await child_of(parser)
         parsing = asyncio.create_task(parser.parse_dashboard(NESTED, slug="nested"))
         await until(lambda: parser._child is not None and bool(parser._child._waiting))
         parsing.cancel()
@@ -135,7 +134,7 @@ async def test_the_child_ends_with_a_parent_that_was_killed() -> None:
 
         async def main():
             async with Parser() as parser:
-                print(parser._child._process.pid, flush=True)
+                print((await parser._living_child())._process.pid, flush=True)
                 await asyncio.Event().wait()
 
         asyncio.run(main())
@@ -150,7 +149,8 @@ async def test_the_child_ends_with_a_parent_that_was_killed() -> None:
 
 
 async def test_the_child_has_no_environment_no_files_and_no_way_to_more_rights(parser: Parser) -> None:
-    process = Path(f"/proc/{child_of(parser)}")
+    pid = await child_of(parser)
+    process = Path(f"/proc/{pid}")
     assert (process / "environ").read_bytes() == b""
     assert {file.name for file in (process / "fd").iterdir()} <= {"0", "1", "2"}
     assert "NoNewPrivs:\t1" in (process / "status").read_text()
@@ -174,10 +174,11 @@ def test_the_child_finds_the_package_wherever_this_process_found_it() -> None:
     """An image keeps its packages in folders of its own, which an isolated interpreter does not look into."""
     program = (
         "import asyncio, json, sys; sys.path[:] = json.loads(sys.argv[1])\n"
+        "from tracksync.adapters.web.fetching import Page\n"
         "from tracksync.adapters.web.parser import Parser\n"
         "async def start() -> None:\n"
-        "    async with Parser():\n"
-        "        pass\n"
+        "    async with Parser() as parser:\n"
+        "        await parser.parse_catalogue(Page(b'', 'utf-8'), domain='liverc.com')\n"
         "asyncio.run(start())\n"
     )
     interpreter = Path(sys.base_prefix) / "bin" / "python3"

@@ -135,8 +135,7 @@ async def test_a_page_that_blows_the_parsers_limit_fails_its_track_and_no_other(
 
     async with serving(handle) as server, a_source(server.entry()) as source:
         source._parser._page_seconds = 0.3
-        assert source._parser._child is not None
-        source._parser._child._page_seconds = 0.3
+        (await source._parser._living_child())._page_seconds = 0.3
         nested, *others = await asyncio.gather(
             *(source.fetch_dashboard(slug) for slug in ("nested", "a", "b", "c")), return_exceptions=True
         )

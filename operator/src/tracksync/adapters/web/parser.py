@@ -66,16 +66,23 @@ class Parser:
         self._page_seconds = page_seconds
         self._cpu_seconds = cpu_seconds
         self._child: _Child | None = None
+        self._warming: asyncio.Task[_Child] | None = None
         self._starting = asyncio.Lock()
         self._pages_ahead = asyncio.Semaphore(_PAGES_AHEAD)
 
     async def __aenter__(self) -> Self:
-        await self._living_child()
+        # Beside whatever comes first, usually the wait for the first page; a failure shows at the first page.
+        self._warming = asyncio.create_task(self._living_child(), name="parser start")
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if self._warming is not None:
+            self._warming.cancel()
+            await asyncio.wait({self._warming})
+            if not self._warming.cancelled():
+                self._warming.exception()  # asked for, so that asyncio does not report it as lost
         if self._child is not None:
             await self._child.end()
 
