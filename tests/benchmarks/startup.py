@@ -40,8 +40,7 @@ def measure_startup(console: Console, *, runs: int) -> bool:
     try:
         pairs = [(bare_job(tenant), tracksync_job(tenant)) for _ in range(runs + 1)][1:]  # the first one warms up
     finally:
-        cluster.kubectl("delete", "namespace", NAMESPACE, "--timeout=120s")
-        cluster.kubectl("delete", "pv", f"postgres-{NAMESPACE}", "--ignore-not-found", "--wait=false")
+        tenant.remove()
     ratio = statistics.median(ours / bare for bare, ours in pairs)
     for title, seconds in (
         ("bare Job, create to first output", [bare for bare, _ in pairs]),

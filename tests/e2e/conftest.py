@@ -44,8 +44,7 @@ def tenant(cluster: Cluster) -> Iterator[Tenant]:
     install_operator(cluster, sources)
     tenant.wait_ready()
     yield tenant
-    cluster.kubectl("delete", "namespace", NAMESPACE, "--timeout=120s")
-    cluster.kubectl("delete", "pv", f"postgres-{NAMESPACE}", "--ignore-not-found", "--wait=false")
+    tenant.remove()
 
 
 @pytest.fixture

@@ -211,8 +211,7 @@ def replaying(cluster: Cluster, tenant: Tenant) -> Iterator[Tenant | None]:
     install_operator(cluster, [demo_source(tenant.namespace), demo_source(second.namespace, name="replay")])
     second.wait_ready()
     yield second
-    cluster.kubectl("delete", "namespace", second.namespace, "--timeout=120s")
-    cluster.kubectl("delete", "pv", f"postgres-{second.namespace}", "--ignore-not-found", "--wait=false")
+    second.remove()
 
 
 def test_the_real_catalogue_page_goes_through_the_whole_path(replaying: Tenant | None, name: str) -> None:

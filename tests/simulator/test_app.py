@@ -1,4 +1,4 @@
-"""The running simulator, asked by a real client on loopback. Left out: abuse below HTTP, of which it has none yet."""
+"""The running simulator, asked by a real client on loopback. Its later switches are in test_switches."""
 
 from __future__ import annotations
 
@@ -135,7 +135,8 @@ async def test_latency_delays_the_answer_by_so_many_milliseconds() -> None:
 async def test_the_truth_is_the_worlds(client: Client) -> None:
     status, truth = await client.control("/_truth")
     assert status == 200
-    assert truth == {"domain": "liverc.com", "seed": 3, "count": 120, "tracks": the_world().truth()}
+    rows = the_world().truth()
+    assert truth == {"domain": "liverc.com", "seed": 3, "day": 0, "count": 120, "tracks": rows, "dropped": []}
 
 
 async def test_health_answers_on_any_host(client: Client) -> None:

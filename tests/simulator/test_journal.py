@@ -91,3 +91,40 @@ def test_a_restart_forgets_the_figures_but_not_what_is_in_flight() -> None:
     site.journal.answered(entry, 200, 5)
     figures = site.journal.as_json()
     assert (figures["in_flight"], figures["statuses"], figures["body_bytes"]) == (0, {}, 0)
+
+
+def test_requests_before_the_end_of_a_pause_are_counted_and_later_ones_are_not() -> None:
+    site = Site()
+    site.request(at=100)
+    site.journal.pause(5)
+    for at in (102, 104.9, 105, 106):
+        site.request(at=at)
+    figures = site.journal.as_json()
+    assert (figures["pauses"], figures["requests_during_pause"]) == (1, 2)
+
+
+def test_of_two_pauses_the_later_end_counts() -> None:
+    site = Site()
+    site.journal.pause(50)
+    site.journal.pause(2)
+    site.request(at=149)
+    assert site.journal.as_json()["requests_during_pause"] == 1
+
+
+def test_a_restart_ends_a_pause() -> None:
+    site = Site()
+    site.journal.pause(50)
+    site.journal.restart()
+    site.request(at=101)
+    assert site.journal.as_json()["requests_during_pause"] == 0
+
+
+def test_the_busiest_host_is_known_by_its_rate_and_by_what_it_had_in_flight() -> None:
+    site = Site()
+    for at, host in ((100.0, "one"), (100.1, "two"), (100.2, "one"), (100.9, "one"), (101.1, "one"), (103, "two")):
+        site.request(at=at, host=host)
+    entries = [site.journal.arrived(RequestKind.DASHBOARD, host) for host in ("one", "two", "two")]
+    assert site.journal.as_json()["per_host"] == {"peak": 3, "max_in_flight": 2}
+    for entry in entries:
+        site.journal.abandoned(entry)
+    assert site.journal._in_flight_by_host == {}

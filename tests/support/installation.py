@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 import time
@@ -83,18 +84,26 @@ class Tenant:
         apply(self.cluster, [{"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}])
         apply(self.cluster, worker_access_documents(self.namespace))
 
+    def remove(self) -> None:
+        """Delete the namespace with everything in it, and its database's volume."""
+        self.cluster.kubectl("delete", "namespace", self.namespace, "--timeout=120s")
+        instance = f"app.kubernetes.io/instance={self.namespace}"
+        self.cluster.kubectl("delete", "pv", "-l", instance, "--wait=false")
+
     def start_database(self) -> None:
         """Start PostgreSQL on a volume, create the Secret `tracksync-db` and migrate; a second call changes nothing."""
         password = self._password()
         url = f"postgresql://tracksync:{password}@postgres.{self.namespace}.svc.cluster.local:5432/tracksync?sslmode=disable"
         self.put_secret("postgres-password", {"password": password})
         self.put_secret("tracksync-db", {"url": url})
-        node = self.cluster.nodes()[0].name
+        # A volume outlives its namespace, and the password in it with it: another password, another volume.
+        volume = f"postgres-{self.namespace}-{hashlib.sha256(password.encode()).hexdigest()[:8]}"
         text = (MANIFESTS / "demo" / "postgres.yaml").read_text(encoding="utf-8")
         values = {
             "@NAMESPACE@": self.namespace,
-            "@NODE@": node,
-            "@VOLUME_PATH@": self.cluster.local_volume(f"postgres-{self.namespace}"),
+            "@NODE@": self.cluster.nodes()[0].name,
+            "@VOLUME@": volume,
+            "@VOLUME_PATH@": self.cluster.local_volume(volume),
         }
         for placeholder, value in values.items():
             text = text.replace(placeholder, value)

@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 
 from tracksync.cli.options import DATABASE_PANEL, DatabaseUrl, DataDir
+from tracksync.cli.simulating import simulate
 from tracksync.errors import ExitCode
 
-_FAULTS_PANEL = "Faults"
+__all__ = ["migrate", "operator", "simulate", "worker"]
 
 
 def migrate(
@@ -44,99 +45,6 @@ def migrate(
     else:
         choice = choose_database_file(database_url_file, others=(database_url, data_dir))
     migrate_database(choice, wait_seconds=wait)
-
-
-def simulate(
-    *,
-    tracks: Annotated[
-        int, typer.Option("--tracks", metavar="NUMBER", help="Tracks of the invented world, 1 to 200,000.")
-    ] = 1090,
-    seed: Annotated[
-        int, typer.Option("--seed", metavar="NUMBER", help="The same seed gives the same world, byte for byte.")
-    ] = 1,
-    host: Annotated[str, typer.Option("--host", metavar="ADDRESS", help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option("--port", metavar="NUMBER", help="TCP port to listen on; 0 for any free one.")
-    ] = 8080,
-    domain: Annotated[
-        str,
-        typer.Option("--domain", metavar="NAME", help="Domain whose hosts are simulated: live.NAME and SLUG.NAME."),
-    ] = "liverc.com",
-    replay_catalogue: Annotated[
-        Path | None,
-        typer.Option(
-            "--replay-catalogue",
-            metavar="FILE",
-            show_default=False,
-            help="Serve this saved catalogue page byte for byte; its tracks get invented dashboards. "
-            "[default: an invented catalogue]",
-        ),
-    ] = None,
-    latency_ms: Annotated[
-        int,
-        typer.Option(
-            "--latency-ms", metavar="MS", rich_help_panel=_FAULTS_PANEL, help="Delay before each answer, milliseconds."
-        ),
-    ] = 0,
-    catalogue_fault: Annotated[
-        str,
-        typer.Option(
-            "--catalogue-fault",
-            metavar="KIND",
-            rich_help_panel=_FAULTS_PANEL,
-            help="What is wrong with the catalogue: none, empty, cut, error (503) or forbidden (403).",
-        ),
-    ] = "none",
-    catalogue_cut_at: Annotated[
-        float,
-        typer.Option(
-            "--catalogue-cut-at",
-            metavar="FRACTION",
-            rich_help_panel=_FAULTS_PANEL,
-            help="Where a cut catalogue ends, as a fraction of its bytes from 0 to below 1.",
-        ),
-    ] = 0.5,
-    dashboard_fault: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--dashboard-fault",
-            metavar="KIND=RATE[:TIMES]",
-            show_default=False,
-            rich_help_panel=_FAULTS_PANEL,
-            help="A share of the hosts (RATE from 0 to 1) answers with http-500, http-404 or login-page, for its first "
-            "TIMES requests or always; may be repeated. [default: none]",
-        ),
-    ] = None,
-    pause_at: Annotated[
-        int | None,
-        typer.Option(
-            "--pause-at",
-            metavar="NUMBER",
-            show_default=False,
-            rich_help_panel=_FAULTS_PANEL,
-            help="Answer so many dashboards, then let all further ones wait until released. [default: no pause]",
-        ),
-    ] = None,
-) -> None:
-    """Serve a simulated LiveRC on this machine, for trials, tests and demos."""
-    from tracksync.cli.simulating import serve_until_stopped
-    from tracksync.simulator.faults import DashboardRule, Switches
-    from tracksync.simulator.settings import SimulatorSettings
-
-    # `changed` reads values as they come from outside and names the switch that is wrong.
-    switches = Switches(
-        dashboard_faults=tuple(map(DashboardRule.parse, dashboard_fault or ())), pause_at=pause_at
-    ).changed({"latency_ms": latency_ms, "catalogue_fault": catalogue_fault, "catalogue_cut_at": catalogue_cut_at})
-    settings = SimulatorSettings(
-        tracks=tracks,
-        seed=seed,
-        host=host,
-        port=port,
-        domain=domain,
-        replay_catalogue=replay_catalogue,
-        switches=switches,
-    )
-    serve_until_stopped(settings)
 
 
 def worker() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import time
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
 from tracksync.errors import SettingsError
+from tracksync.simulator.abuse import abuse_server
 from tracksync.simulator.desk import FaultDesk
 from tracksync.simulator.faults import CatalogueFault, DashboardFault, DashboardRule, Switches
 from tracksync.simulator.journal import Journal
@@ -27,13 +29,20 @@ _GRACE_SECONDS: Final = 0.3
 """Answers in progress get so long when the simulator stops; aiohttp then waits as long again for their cancellation."""
 
 
-async def serve(settings: SimulatorSettings, *, stop: asyncio.Event, on_ready: Callable[[int], None]) -> None:
+async def serve(
+    settings: SimulatorSettings,
+    *,
+    stop: asyncio.Event,
+    on_ready: Callable[[int], None],
+    on_abuse_ready: Callable[[int], None] | None = None,
+) -> None:
     """Serve the simulated site until `stop` is set, then close all connections within a second.
 
     Args:
         settings: what to serve, and where.
         stop: set it to end.
         on_ready: called once with the TCP port, when connections are accepted.
+        on_abuse_ready: the same for the abuse server, if the settings ask for one; called before `on_ready`.
 
     Raises:
         SettingsError: the port is taken or not allowed, the address is not this machine's, the replay file is unusable.
@@ -44,10 +53,29 @@ async def serve(settings: SimulatorSettings, *, stop: asyncio.Event, on_ready: C
     runner = web.ServerRunner(web.Server(server.handle, handler_cancellation=True), shutdown_timeout=_GRACE_SECONDS)
     await runner.setup()
     try:
-        on_ready(await _open_port(runner, settings))
-        await stop.wait()
+        port = await _open_port(runner, settings)
+        async with AsyncExitStack() as stack:
+            if settings.abuse_port is not None:
+                abuse_port = await _open_abuse(stack, settings, settings.abuse_port)
+                if on_abuse_ready is not None:
+                    on_abuse_ready(abuse_port)
+            on_ready(port)
+            await stop.wait()
     finally:
         await runner.cleanup()
+
+
+async def _open_abuse(stack: AsyncExitStack, settings: SimulatorSettings, port: int) -> int:
+    """Start the abuse server for as long as the stack lives, and return its port; SettingsError names the remedy."""
+    try:
+        server = await stack.enter_async_context(
+            abuse_server(host=settings.host, port=port, drip_s=settings.switches.drip_s)
+        )
+    except OSError as error:
+        raise SettingsError(
+            f"abuse_port: cannot listen on {settings.host}:{port} ({error.strerror}); choose another --abuse-port"
+        ) from error
+    return server.port
 
 
 async def _open_port(runner: web.ServerRunner, settings: SimulatorSettings) -> int:

@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohttp import web
 
 from tracksync.errors import SettingsError
+from tracksync.simulator.day import after_days
+from tracksync.simulator.values import whole_number
 
 if TYPE_CHECKING:
     from tracksync.simulator.desk import FaultDesk
     from tracksync.simulator.journal import Journal
     from tracksync.simulator.source import SimulatedSite
+    from tracksync.simulator.world import World
 
 DASHBOARD_PREFIX: Final = "/_dashboard/"
 
@@ -29,12 +32,14 @@ class ControlPanel:
         self._site = site
         self._desk = desk
         self._journal = journal
+        self._stepping = asyncio.Lock()
         self._routes: dict[str, dict[str, _Handler]] = {
             "/_healthz": {"GET": self._health},
             "/_truth": {"GET": self._truth},
             "/_journal": {"GET": self._read_journal, "DELETE": self._restart_journal},
             "/_faults": {"GET": self._read_faults, "POST": self._change_faults, "DELETE": self._reset_faults},
             "/_release": {"POST": self._release},
+            "/_day": {"POST": self._step},
         }
 
     async def answer(self, request: web.BaseRequest) -> web.Response:
@@ -60,7 +65,27 @@ class ControlPanel:
         world = self._site.world
         # In a thread: for a big world this takes seconds, in which dashboards must still be served.
         tracks = await asyncio.to_thread(world.truth)
-        return {"domain": world.domain, "seed": world.seed, "count": len(tracks), "tracks": tracks}
+        return {
+            "domain": world.domain,
+            "seed": world.seed,
+            "day": world.day,
+            "count": len(tracks),
+            "tracks": tracks,
+            "dropped": [record.track.slug for record in world.dropped],
+        }
+
+    async def _step(self, request: web.BaseRequest) -> dict[str, Any]:
+        changes = {"days": 1, **(await _json_object(request) if request.can_read_body else {})}
+        if unknown := sorted(set(changes) - {"days"}):
+            raise SettingsError(f'unknown field {", ".join(unknown)}; send an object such as {{"days": 1}}')
+        days = whole_number("days", changes["days"])
+        async with self._stepping:
+            before = self._site.world
+            # In a thread: see the truth.
+            after = await asyncio.to_thread(after_days, before, days)
+            if days:
+                self._site.move_on(after)
+        return _difference(before, after)
 
     async def _read_journal(self, _request: web.BaseRequest) -> dict[str, Any]:
         return {**self._journal.as_json(), "held": self._desk.held}
@@ -87,6 +112,21 @@ class ControlPanel:
         """Return a dashboard for a person whose browser has no name resolution for the simulated hosts."""
         answer = self._site.dashboard(slug.lower(), None, zipped=False)
         return web.Response(status=answer.status, body=answer.body, content_type="text/html", charset="utf-8")
+
+
+def _difference(before: World, after: World) -> dict[str, Any]:
+    """Return what the catalogue shows of the days between two worlds, as lists of slugs."""
+    known = before.by_slug.keys() | {record.track.slug for record in before.dropped}
+    appeared = sorted(after.by_slug.keys() - before.by_slug.keys())
+    stayed = before.by_slug.keys() & after.by_slug.keys()
+    return {
+        "day": after.day,
+        "listed": len(after.tracks),
+        "new": [slug for slug in appeared if slug not in known],
+        "returned": [slug for slug in appeared if slug in known],
+        "gone": sorted(before.by_slug.keys() - after.by_slug.keys()),
+        "renamed": sorted(slug for slug in stayed if before.by_slug[slug].name != after.by_slug[slug].name),
+    }
 
 
 async def _json_object(request: web.BaseRequest) -> dict[str, Any]:

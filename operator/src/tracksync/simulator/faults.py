@@ -2,41 +2,35 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, replace
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Final
 
 from tracksync.errors import SettingsError
+from tracksync.simulator.kinds import CatalogueFault, DashboardFault, RetryAfterForm, RobotsFault, Validators
+from tracksync.simulator.shares import share_of
+from tracksync.simulator.values import choice, choice_of, number, whole_number, whole_number_or_none
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+__all__ = [
+    "CatalogueFault",
+    "DashboardFault",
+    "DashboardRule",
+    "RetryAfterForm",
+    "RobotsFault",
+    "Switches",
+    "Validators",
+    "cut",
+    "dashboard_fault_or_none",
+]
 
 _MOST_LATENCY_MS: Final = 600_000
+_MOST_SECONDS: Final = 86_400
+_MOST_BYTES: Final = 64 * 2**20
+_MOST_CLOCK_OFFSET: Final = 315_360_000
+"""Ten years, in seconds."""
 _CLOSING_TABLE: Final = b"</table>"
-
-
-class CatalogueFault(StrEnum):
-    """What is wrong with the catalogue."""
-
-    NONE = "none"
-    EMPTY = "empty"
-    """A whole page, status 200, with no row."""
-    CUT = "cut"
-    """Status 200, but the body ends early; length and compression are right for what was sent."""
-    ERROR = "error"
-    """Status 503."""
-    FORBIDDEN = "forbidden"
-    """Status 403."""
-
-
-class DashboardFault(StrEnum):
-    """What is wrong with a track's dashboard."""
-
-    HTTP_500 = "http-500"
-    HTTP_404 = "http-404"
-    LOGIN_PAGE = "login-page"
-    """Status 200 and a whole page, which is no dashboard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +81,17 @@ class Switches:
         dashboard_faults: rules in order; the first that has a host decides.
         pause_at: so many dashboards are answered, all further ones wait until released; None: no pause. Counted from
             the moment the switch was set.
+        retry_after_form: how Retry-After is written where it is sent.
+        retry_after_s: how long it asks to wait, in seconds; of no effect with a form that has its own time or none.
+        drip_s: seconds from byte to byte of a dripping page.
+        oversize_bytes: bytes that an oversize page has beside its content.
+        nested_bytes: bytes of nested elements in such a page.
+        validators: which come with catalogue and dashboards, and are honoured.
+        robots: what hosts have at /robots.txt.
+        robots_rate: share of the hosts, 0 to 1, that have it (by seed, kind and host; the catalogue's host is `live`);
+            the others have none.
+        crawl_delay_s: seconds in the Crawl-delay line.
+        clock_offset_s: how far the source's clock is ahead (or behind, if negative), in seconds.
     """
 
     latency_ms: int = 0
@@ -94,9 +99,24 @@ class Switches:
     catalogue_cut_at: float = 0.5
     dashboard_faults: tuple[DashboardRule, ...] = ()
     pause_at: int | None = None
+    retry_after_form: RetryAfterForm = RetryAfterForm.SECONDS
+    retry_after_s: int = 2
+    drip_s: float = 0.2
+    oversize_bytes: int = 8 * 2**20
+    nested_bytes: int = 400_000
+    validators: Validators = Validators.NONE
+    robots: RobotsFault = RobotsFault.MISSING
+    robots_rate: float = 1.0
+    crawl_delay_s: float = 2.0
+    clock_offset_s: int = 0
 
     def __post_init__(self) -> None:
         """Refuse figures that make no sense; SettingsError names the switch and its range."""
+        for name, (low, high) in _RANGES.items():
+            value = getattr(self, name)
+            # Written so that NaN is refused as well.
+            if not low <= value <= high:
+                raise SettingsError(f"{name} is {value}; give a number from {low:g} to {high:,}")
         if not 0 <= self.latency_ms <= _MOST_LATENCY_MS:
             raise SettingsError(f"latency_ms is {self.latency_ms}; give milliseconds from 0 to {_MOST_LATENCY_MS}")
         if not 0 <= self.catalogue_cut_at < 1:
@@ -118,15 +138,9 @@ class Switches:
 
     def as_json(self) -> dict[str, Any]:
         """Return the switches as the JSON object that `changed` understands."""
-        return {
-            "latency_ms": self.latency_ms,
-            "catalogue_fault": self.catalogue_fault.value,
-            "catalogue_cut_at": self.catalogue_cut_at,
-            "dashboard_faults": {
-                rule.fault.value: {"rate": rule.rate, "times": rule.times} for rule in self.dashboard_faults
-            },
-            "pause_at": self.pause_at,
-        }
+        plain = {field.name: getattr(self, field.name) for field in fields(self)}
+        rules = {rule.fault.value: {"rate": rule.rate, "times": rule.times} for rule in self.dashboard_faults}
+        return {**plain, "dashboard_faults": rules}
 
 
 def cut(page: bytes, fraction: float) -> bytes:
@@ -138,43 +152,7 @@ def cut(page: bytes, fraction: float) -> bytes:
 
 def dashboard_fault_or_none(rules: tuple[DashboardRule, ...], seed: int, slug: str) -> DashboardRule | None:
     """Return the first rule that has this host, or None."""
-    return next((rule for rule in rules if _share_of(seed, rule.fault, slug) < rule.rate), None)
-
-
-def _share_of(seed: int, fault: DashboardFault, slug: str) -> float:
-    """Return a number from 0 to below 1: the same in every process, and spread evenly over the hosts."""
-    digest = hashlib.blake2b(f"{seed}/{fault}/{slug}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest) / 2**64
-
-
-_Choice = TypeVar("_Choice", bound=StrEnum)
-
-
-def _whole_number(name: str, value: object) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    raise SettingsError(f"{name} is {value!r}; give a whole number")
-
-
-def _whole_number_or_none(name: str, value: object) -> int | None:
-    return None if value is None else _whole_number(name, value)
-
-
-def _number(name: str, value: object) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    raise SettingsError(f"{name} is {value!r}; give a number")
-
-
-def _choice(kinds: type[_Choice], name: str, value: object) -> _Choice:
-    try:
-        return kinds(str(value))
-    except ValueError as error:
-        raise SettingsError(f"{name} is {value!r}; give one of {', '.join(kinds)}") from error
-
-
-def _catalogue_fault(name: str, value: object) -> CatalogueFault:
-    return _choice(CatalogueFault, name, value)
+    return next((rule for rule in rules if share_of(seed, rule.fault, slug) < rule.rate), None)
 
 
 def _rules(name: str, value: object) -> tuple[DashboardRule, ...]:
@@ -184,19 +162,38 @@ def _rules(name: str, value: object) -> tuple[DashboardRule, ...]:
 
 
 def _rule(name: str, kind: object, figures: object) -> DashboardRule:
-    fault = _choice(DashboardFault, f"{name}: kind", kind)
+    fault = choice(DashboardFault, f"{name}: kind", kind)
     if not isinstance(figures, dict):
-        return DashboardRule(fault, _number(f"{name}: {fault}", figures))
+        return DashboardRule(fault, number(f"{name}: {fault}", figures))
     if unknown := sorted(set(figures) - {"rate", "times"}):
         raise SettingsError(f"{name}: {fault} has unknown {', '.join(map(str, unknown))}; give rate and times")
-    rate = _number(f"{name}: rate of {fault}", figures.get("rate"))
-    return DashboardRule(fault, rate, _whole_number_or_none(f"{name}: times of {fault}", figures.get("times")))
+    rate = number(f"{name}: rate of {fault}", figures.get("rate"))
+    return DashboardRule(fault, rate, whole_number_or_none(f"{name}: times of {fault}", figures.get("times")))
 
 
-_FROM_JSON: Final = {
-    "latency_ms": _whole_number,
-    "catalogue_fault": _catalogue_fault,
-    "catalogue_cut_at": _number,
+_FROM_JSON: Final[dict[str, Callable[[str, object], Any]]] = {
+    "latency_ms": whole_number,
+    "catalogue_fault": choice_of(CatalogueFault),
+    "catalogue_cut_at": number,
     "dashboard_faults": _rules,
-    "pause_at": _whole_number_or_none,
+    "pause_at": whole_number_or_none,
+    "retry_after_form": choice_of(RetryAfterForm),
+    "retry_after_s": whole_number,
+    "drip_s": number,
+    "oversize_bytes": whole_number,
+    "nested_bytes": whole_number,
+    "validators": choice_of(Validators),
+    "robots": choice_of(RobotsFault),
+    "robots_rate": number,
+    "crawl_delay_s": number,
+    "clock_offset_s": whole_number,
+}
+_RANGES: Final = {
+    "retry_after_s": (0, _MOST_SECONDS),
+    "drip_s": (0.001, _MOST_SECONDS),
+    "oversize_bytes": (1, _MOST_BYTES),
+    "nested_bytes": (1, _MOST_BYTES),
+    "robots_rate": (0, 1),
+    "crawl_delay_s": (0, _MOST_SECONDS),
+    "clock_offset_s": (-_MOST_CLOCK_OFFSET, _MOST_CLOCK_OFFSET),
 }

@@ -91,6 +91,10 @@ class Track:
         name: the name as the pages show it, double spaces included.
         quirk: the oddity of its dashboard.
         listing: its catalogue row; None when the catalogue is a replayed file that the simulator does not understand.
+        laps_gained: laps driven since day 0.
+        days_active: days with activity since day 0.
+        edits: how often its profile was edited since day 0.
+        changed_on: day on which its dashboard became what it is.
     """
 
     number: int
@@ -98,6 +102,10 @@ class Track:
     name: str
     quirk: Quirk
     listing: Listing | None
+    laps_gained: int = 0
+    days_active: int = 0
+    edits: int = 0
+    changed_on: int = 0
 
     @property
     def slug(self) -> str:

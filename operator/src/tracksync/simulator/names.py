@@ -11,7 +11,7 @@ from tracksync.simulator.scale import scaled
 from tracksync.simulator.words import place, word
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from random import Random
 
 RESERVED_LABELS: Final = frozenset({"live", "live2", "www", "www2", "forum", "help", "blog", "liverc"})
@@ -75,6 +75,12 @@ def build_identities(rng: Random, tracks: int) -> list[Identity]:
     return identities
 
 
+def new_identity(rng: Random, names: Collection[str], slugs: Collection[str]) -> Identity:
+    """Return one more ordinary track, with a name and a slug that nobody has, in any case."""
+    draw = _unique_names(rng, names)
+    return _identity(draw(_track_name), _UniqueSlugs(rng, slugs), Kind.TRACK)
+
+
 def _identity(name: str, slugs: _UniqueSlugs, kind: Kind) -> Identity:
     return Identity(name=name, slug_as_listed=slugs.for_name(name), kind=kind)
 
@@ -120,9 +126,9 @@ def _mixed_case(rng: Random, slug: str) -> str:
     return slug[0].upper() + slug[1:inner] + slug[inner].upper() + slug[inner + 1 :]
 
 
-def _unique_names(rng: Random) -> Callable[[Callable[[Random], str]], str]:
+def _unique_names(rng: Random, taken: Collection[str] = ()) -> Callable[[Callable[[Random], str]], str]:
     """Return a function that draws from a name maker until the name is new, in any case."""
-    used: set[str] = set()
+    used = {name.lower() for name in taken}
 
     def draw(make: Callable[[Random], str]) -> str:
         name = make(rng)
@@ -176,9 +182,9 @@ def _test_name(rng: Random) -> str:
 class _UniqueSlugs:
     """Hands out legal host labels of 3 to 36 lower-case letters and digits, each once."""
 
-    def __init__(self, rng: Random) -> None:
+    def __init__(self, rng: Random, taken: Collection[str] = ()) -> None:
         self._rng = rng
-        self._used: set[str] = set(RESERVED_LABELS)
+        self._used: set[str] = {*RESERVED_LABELS, *taken}
 
     def for_name(self, name: str) -> str:
         """Return a new slug that resembles the name."""

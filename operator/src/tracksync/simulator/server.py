@@ -3,31 +3,49 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from email.utils import formatdate
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import hdrs, web
 
 from tracksync.simulator.control import ControlPanel
+from tracksync.simulator.faults import DashboardFault, Validators
 from tracksync.simulator.hosts import HostRole, VirtualHost, virtual_host
 from tracksync.simulator.journal import Journal, RequestKind
+from tracksync.simulator.robots import CATALOGUE_LABEL
+from tracksync.simulator.validating import is_unmodified, validators_of
+from tracksync.simulator.waiting import retry_after
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tracksync.simulator.answers import Answer
     from tracksync.simulator.desk import FaultDesk
-    from tracksync.simulator.source import Answer, SimulatedSite
+    from tracksync.simulator.source import SimulatedSite
 
 _CONTROL_PREFIX: Final = "/_"
 _SERVER_NAME: Final = "tracksync-simulator"
-_HTML: Final = "text/html; charset=UTF-8"
 
 
 class SimulatorServer:
-    """Answers every request of one simulated site."""
+    """Answers every request of one simulated site.
 
-    def __init__(self, site: SimulatedSite, desk: FaultDesk, journal: Journal) -> None:
+    Args:
+        site: what is served.
+        desk: what goes wrong.
+        journal: where every request of the site is noted.
+        wall_clock: seconds since 1970; the source's own clock is off by what the switches say.
+    """
+
+    def __init__(
+        self, site: SimulatedSite, desk: FaultDesk, journal: Journal, wall_clock: Callable[[], float] = time.time
+    ) -> None:
         self._site = site
         self._desk = desk
         self._journal = journal
+        self._wall_clock = wall_clock
         self._panel = ControlPanel(site, desk, journal)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -36,32 +54,81 @@ class SimulatorServer:
             return await self._panel.answer(request)
         header = request.headers.get(hdrs.HOST, "")
         host = virtual_host(header, self._site.world.domain)
-        entry = self._journal.arrived(_kind_of(host, request.path), host.label)
+        entry = self._journal.arrived(
+            _kind_of(host, request.path), host.label, of_the_domain=host.role is not HostRole.FOREIGN
+        )
         try:
-            response = await self._response(request, host)
-            await response.prepare(request)
-            await response.write_eof()
+            answer = await self._answer(request, host)
+            response, pause = self._response(request, host, answer)
+            sent = await self._send(request, response, answer)
         except (asyncio.CancelledError, OSError):
             self._journal.abandoned(entry)
             raise
-        self._journal.answered(entry, response.status, _body_bytes(request, response))
+        self._journal.answered(entry, response.status, sent)
+        if pause:
+            # From now on: nobody could keep a pause that was not sent yet.
+            self._journal.pause(pause)
         return response
 
-    async def _response(self, request: web.BaseRequest, host: VirtualHost) -> web.Response:
-        zipped = _takes_gzip(request.headers.get(hdrs.ACCEPT_ENCODING, ""))
-        answer = await self._answer(request, host, zipped=zipped)
-        headers: dict[str, str] = {
-            hdrs.CONTENT_TYPE: _HTML,
+    def _response(
+        self, request: web.BaseRequest, host: VirtualHost, answer: Answer
+    ) -> tuple[web.StreamResponse, float]:
+        """Return the response, and the seconds of pause that it asks for."""
+        headers = {
+            hdrs.CONTENT_TYPE: answer.content_type,
             hdrs.SERVER: _SERVER_NAME,
             hdrs.VARY: "Accept-Encoding",
+            **dict(answer.headers),
         }
-        if zipped:
+        if answer.zipped:
             headers[hdrs.CONTENT_ENCODING] = "gzip"
         if answer.status is HTTPStatus.METHOD_NOT_ALLOWED:
             headers[hdrs.ALLOW] = "GET, HEAD"
-        return web.Response(status=answer.status, body=answer.body, headers=headers)
+        pause = self._add_times(headers, answer)
+        validators = self._validators(host, answer)
+        headers |= validators
+        if validators and is_unmodified(request.headers, validators):
+            del headers[hdrs.CONTENT_TYPE]
+            headers.pop(hdrs.CONTENT_ENCODING, None)
+            return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers), pause
+        if answer.drips and request.method != hdrs.METH_HEAD:
+            headers[hdrs.CONTENT_LENGTH] = str(len(answer.body))
+            return web.StreamResponse(status=answer.status, headers=headers), pause
+        return web.Response(status=answer.status, body=answer.body, headers=headers), pause
 
-    async def _answer(self, request: web.BaseRequest, host: VirtualHost, *, zipped: bool) -> Answer:
+    def _add_times(self, headers: dict[str, str], answer: Answer) -> float:
+        """Add what depends on the source's clock, and return the seconds of pause asked for."""
+        switches = self._desk.switches
+        now = self._wall_clock() + switches.clock_offset_s
+        if switches.clock_offset_s or answer.waits:
+            headers[hdrs.DATE] = formatdate(int(now), usegmt=True)
+        if not answer.waits:
+            return 0.0
+        text, pause = retry_after(switches.retry_after_form, switches.retry_after_s, now)
+        if text is not None:
+            headers[hdrs.RETRY_AFTER] = text
+        return pause
+
+    def _validators(self, host: VirtualHost, answer: Answer) -> dict[str, str]:
+        kind = self._desk.switches.validators
+        if kind is Validators.NONE or answer.changed_on is None:
+            return {}
+        return validators_of(kind, host.label, answer.body, answer.changed_on, zipped=answer.zipped)
+
+    async def _send(self, request: web.BaseRequest, response: web.StreamResponse, answer: Answer) -> int:
+        """Send the response and return the bytes of its body that went over the wire."""
+        await response.prepare(request)
+        if isinstance(response, web.Response):
+            await response.write_eof()
+            return _body_bytes(request, response)
+        for place in range(len(answer.body)):
+            await response.write(answer.body[place : place + 1])
+            await asyncio.sleep(self._desk.switches.drip_s)
+        await response.write_eof()
+        return len(answer.body)
+
+    async def _answer(self, request: web.BaseRequest, host: VirtualHost) -> Answer:
+        zipped = _takes_gzip(request.headers.get(hdrs.ACCEPT_ENCODING, ""))
         if request.method not in {hdrs.METH_GET, hdrs.METH_HEAD}:
             return self._site.error(HTTPStatus.METHOD_NOT_ALLOWED, zipped=zipped)
         if self._desk.switches.latency_ms:
@@ -71,12 +138,21 @@ class SimulatorServer:
                 return self._site.catalogue(self._desk.switches, zipped=zipped)
             case RequestKind.DASHBOARD:
                 await self._desk.pass_gate()
-                return self._site.dashboard(host.label, self._desk.fault_for(host.label), zipped=zipped)
-            case RequestKind.ROBOTS | RequestKind.OTHER:
+                return await self._dashboard(host.label, zipped=zipped)
+            case RequestKind.ROBOTS:
+                return self._site.robots(self._desk.switches, host.label or CATALOGUE_LABEL, zipped=zipped)
+            case RequestKind.OTHER:
                 foreign = host.role is HostRole.FOREIGN
                 return self._site.error(
                     HTTPStatus.MISDIRECTED_REQUEST if foreign else HTTPStatus.NOT_FOUND, zipped=zipped
                 )
+
+    async def _dashboard(self, slug: str, *, zipped: bool) -> Answer:
+        fault = self._desk.fault_for(slug)
+        if fault is DashboardFault.TIME_OUT and slug in self._site.world.by_slug:
+            # Ends by cancellation only: when the client goes away, or the simulator stops.
+            await asyncio.Event().wait()
+        return self._site.dashboard(slug, fault, zipped=zipped, switches=self._desk.switches)
 
 
 def _body_bytes(request: web.BaseRequest, response: web.Response) -> int:

@@ -28,6 +28,8 @@ class SimulatorSettings:
         port: TCP port, 0 for any free one.
         domain: registrable domain that is simulated: the catalogue is at `live.<domain>`, a track at `<slug>.<domain>`.
         replay_catalogue: a saved catalogue page, served byte for byte; its hosts get invented dashboards.
+        days: so many day steps are done before the start, 0 to 366; not with `replay_catalogue`.
+        abuse_port: TCP port of the server for abuse below HTTP, 0 for any free one; None: no such server.
         switches: latency and faults at the start; they can be changed at run time.
     """
 
@@ -37,6 +39,8 @@ class SimulatorSettings:
     port: int = 8080
     domain: str = "liverc.com"
     replay_catalogue: Path | None = None
+    days: int = 0
+    abuse_port: int | None = None
     switches: Switches = field(default_factory=Switches)
 
     def __post_init__(self) -> None:
@@ -47,5 +51,9 @@ class SimulatorSettings:
             )
         if not 0 <= self.port <= _HIGHEST_PORT:
             raise SettingsError(f"port is {self.port}; give 1 to {_HIGHEST_PORT}, or 0 for any free port")
+        if self.abuse_port is not None and not 0 <= self.abuse_port <= _HIGHEST_PORT:
+            raise SettingsError(
+                f"abuse_port is {self.abuse_port}; give 1 to {_HIGHEST_PORT}, or 0 for any free port, or leave it out"
+            )
         if not _DOMAIN.fullmatch(self.domain):
             raise SettingsError(f"domain is {self.domain!r}; give a lower-case domain such as liverc.com")

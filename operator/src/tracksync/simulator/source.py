@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from tracksync.errors import SettingsError
+from tracksync.simulator.answers import Answer
+from tracksync.simulator.catalogue_faults import (
+    with_broken_rows,
+    with_duplicate_rows,
+    with_half_of_the_rows,
+    with_www_hosts,
+)
 from tracksync.simulator.catalogue_page import render_catalogue
+from tracksync.simulator.dashboard_faults import refusal_or_none, spoiled_answer, spoiled_page
 from tracksync.simulator.dashboard_page import DashboardWriter
+from tracksync.simulator.day import after_days
 from tracksync.simulator.faults import CatalogueFault, DashboardFault, Switches, cut
 from tracksync.simulator.other_pages import render_error, render_login
 from tracksync.simulator.replay import read_capture, slugs_in
+from tracksync.simulator.robots import robots_answer
 from tracksync.simulator.world import World, build_world, replay_world
 
 if TYPE_CHECKING:
@@ -25,14 +34,13 @@ _CACHE_BYTES: Final = 128 * 2**20
 before it is asked for again."""
 _GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
 _FASTEST: Final = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A status and a whole body, which is compressed when the client takes gzip."""
-
-    status: HTTPStatus
-    body: bytes
+_NO_SWITCHES: Final = Switches()
+_DAMAGES: Final = {
+    CatalogueFault.HALF: with_half_of_the_rows,
+    CatalogueFault.BROKEN_ROWS: with_broken_rows,
+    CatalogueFault.DUPLICATE_ROWS: with_duplicate_rows,
+    CatalogueFault.WWW_HOSTS: with_www_hosts,
+}
 
 
 class SimulatedSite:
@@ -45,40 +53,71 @@ class SimulatedSite:
         self._cache: dict[tuple[str, bool], bytes] = {}
         self._cached_bytes = 0
 
+    def move_on(self, world: World) -> None:
+        """Serve this later world from now on, all of it at once."""
+        catalogue = render_catalogue(world.tracks, world.domain)
+        self.world, self._catalogue = world, catalogue
+        self._cache.clear()
+        self._cached_bytes = 0
+
     def catalogue(self, switches: Switches, *, zipped: bool) -> Answer:
         """Return the catalogue with the fault that the switches ask for."""
         fault = switches.catalogue_fault
         match fault:
             case CatalogueFault.NONE:
                 body = self._page("catalogue", lambda: self._catalogue, zipped=zipped)
-            case CatalogueFault.EMPTY:
-                body = self._page("catalogue: empty", lambda: render_catalogue((), self.world.domain), zipped=zipped)
-            case CatalogueFault.CUT:
-                at = switches.catalogue_cut_at
-                body = self._page(f"catalogue: cut at {at}", lambda: cut(self._catalogue, at), zipped=zipped)
+                return Answer(HTTPStatus.OK, body, zipped, changed_on=self.world.day)
             case CatalogueFault.ERROR:
                 return self.error(HTTPStatus.SERVICE_UNAVAILABLE, zipped=zipped)
             case CatalogueFault.FORBIDDEN:
                 return self.error(HTTPStatus.FORBIDDEN, zipped=zipped)
-        return Answer(HTTPStatus.OK, body)
+            case CatalogueFault.RATE_LIMITED:
+                return self.error(HTTPStatus.TOO_MANY_REQUESTS, zipped=zipped).asking_to_wait()
+            case CatalogueFault.CUT:
+                name = f"catalogue: cut at {switches.catalogue_cut_at}"
+            case _:
+                name = f"catalogue: {fault}"
+        body = self._page(name, lambda: self._faulty_catalogue(switches), zipped=zipped)
+        return Answer(HTTPStatus.OK, body, zipped)
 
-    def dashboard(self, slug: str, fault: DashboardFault | None, *, zipped: bool) -> Answer:
+    def dashboard(
+        self, slug: str, fault: DashboardFault | None, *, zipped: bool, switches: Switches = _NO_SWITCHES
+    ) -> Answer:
         """Return a track's dashboard, or what the fault puts in its place; 404 for a host that no track has."""
-        if slug not in self.world.by_slug:
+        track = self.world.by_slug.get(slug)
+        if track is None:
             return self.error(HTTPStatus.NOT_FOUND, zipped=zipped)
-        match fault:
-            case None:
-                return Answer(
-                    HTTPStatus.OK, self._page(f"dashboard: {slug}", lambda: self._render(slug), zipped=zipped)
-                )
-            case DashboardFault.HTTP_500:
-                return self.error(HTTPStatus.INTERNAL_SERVER_ERROR, zipped=zipped)
-            case DashboardFault.HTTP_404:
-                return self.error(HTTPStatus.NOT_FOUND, zipped=zipped)
-            case DashboardFault.LOGIN_PAGE:
-                return Answer(
-                    HTTPStatus.OK, self._page("login", lambda: render_login(self.world.domain), zipped=zipped)
-                )
+        if fault is None:
+            body = self._page(f"dashboard: {slug}", lambda: self._render(slug), zipped=zipped)
+            return Answer(HTTPStatus.OK, body, zipped, changed_on=track.changed_on)
+        return self._faulty_dashboard(slug, fault, switches, zipped=zipped)
+
+    def robots(self, switches: Switches, label: str, *, zipped: bool) -> Answer:
+        """Return what the host with this first label has at /robots.txt."""
+        world = self.world
+        return robots_answer(
+            switches, world.seed, label, world.domain, lambda status: self.error(status, zipped=zipped)
+        )
+
+    def _faulty_catalogue(self, switches: Switches) -> bytes:
+        if switches.catalogue_fault is CatalogueFault.EMPTY:
+            return render_catalogue((), self.world.domain)
+        if switches.catalogue_fault is CatalogueFault.CUT:
+            return cut(self._catalogue, switches.catalogue_cut_at)
+        if switches.catalogue_fault is CatalogueFault.GENERIC_PAGE:
+            return render_login(self.world.domain)
+        return _DAMAGES[switches.catalogue_fault](self._catalogue, self.world.seed)
+
+    def _faulty_dashboard(self, slug: str, fault: DashboardFault, switches: Switches, *, zipped: bool) -> Answer:
+        refusal = refusal_or_none(fault, slug, self.world.domain, lambda status: self.error(status, zipped=zipped))
+        if refusal is not None:
+            return refusal
+        if fault is DashboardFault.LOGIN_PAGE:
+            body = self._page("login", lambda: render_login(self.world.domain), zipped=zipped)
+            return Answer(HTTPStatus.OK, body, zipped)
+        # Not from the cache: a few oversize pages would fill it.
+        page = spoiled_page(fault, self._render(slug), switches)
+        return spoiled_answer(fault, Answer(HTTPStatus.OK, _gzip(page) if zipped else page, zipped))
 
     def error(self, status: HTTPStatus, *, zipped: bool) -> Answer:
         """Return a short error page with its status; one for a foreign host says which hosts there are."""
@@ -88,7 +127,8 @@ class SimulatedSite:
             if status is HTTPStatus.MISDIRECTED_REQUEST
             else "The simulated server gives no further details."
         )
-        return Answer(status, self._page(f"error: {status.value}", lambda: render_error(status, text), zipped=zipped))
+        body = self._page(f"error: {status.value}", lambda: render_error(status, text), zipped=zipped)
+        return Answer(status, body, zipped)
 
     def _render(self, slug: str) -> bytes:
         track = self.world.by_slug[slug]
@@ -109,7 +149,8 @@ class SimulatedSite:
 def build_site(settings: SimulatorSettings) -> SimulatedSite:
     """Return the site that the settings describe; SettingsError when the replay file is unusable."""
     if settings.replay_catalogue is None:
-        world = build_world(seed=settings.seed, tracks=settings.tracks, domain=settings.domain)
+        first = build_world(seed=settings.seed, tracks=settings.tracks, domain=settings.domain)
+        world = after_days(first, settings.days)
         return SimulatedSite(world, render_catalogue(world.tracks, settings.domain))
     page = read_capture(settings.replay_catalogue)
     slugs = slugs_in(page, settings.domain)
@@ -118,7 +159,8 @@ def build_site(settings: SimulatorSettings) -> SimulatedSite:
             f"replay_catalogue: {settings.replay_catalogue} links to no host below {settings.domain};"
             " give a saved catalogue page, or the domain that it was saved from"
         )
-    return SimulatedSite(replay_world(seed=settings.seed, slugs=slugs, domain=settings.domain), page)
+    world = after_days(replay_world(seed=settings.seed, slugs=slugs, domain=settings.domain), settings.days)
+    return SimulatedSite(world, page)
 
 
 def _gzip(body: bytes) -> bytes:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from tracksync.simulator.events import build_events
+from tracksync.simulator.evolution import evolved_profile
 from tracksync.simulator.model import Kind, Listing, Profile, Quirk, Track
 from tracksync.simulator.names import Identity, build_identities
 from tracksync.simulator.profiles import build_profile
@@ -25,6 +26,14 @@ _FEATURED_EVENTS: Final = (7, 3)
 
 
 @dataclass(frozen=True, slots=True)
+class Dropped:
+    """A track that is listed no more, and the day on which it will be again; None: never."""
+
+    track: Track
+    returns_on: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class World:
     """All tracks of one day, in the order of the catalogue's rows.
 
@@ -33,16 +42,20 @@ class World:
         domain: registrable domain of all hosts.
         tracks: the listed tracks.
         by_slug: the same by key (lower-case slug).
+        day: how many days after its beginning the world is.
+        dropped: tracks that were listed before and are not now, in the order of their going.
     """
 
     seed: int
     domain: str
     tracks: tuple[Track, ...]
     by_slug: Mapping[str, Track]
+    day: int = 0
+    dropped: tuple[Dropped, ...] = ()
 
     def profile(self, track: Track) -> Profile:
         """Return what the track's dashboard shows; built anew at each call, always equal."""
-        return build_profile(self.seed, track)
+        return evolved_profile(self.seed, track, build_profile(self.seed, track))
 
     def truth(self) -> list[dict[str, Any]]:
         """Return, for each track, the row that a correct sync into an empty database must have stored.
@@ -82,6 +95,12 @@ def replay_world(*, seed: int, slugs: Iterable[str], domain: str) -> World:
         for number, (spelling, quirk) in enumerate(zip(spellings, quirks, strict=True))
     )
     return _assemble(seed, domain, tracks)
+
+
+def with_tracks(world: World, tracks: Iterable[Track]) -> World:
+    """Return the world with these tracks listed instead of its own."""
+    listed = tuple(tracks)
+    return replace(world, tracks=listed, by_slug=MappingProxyType({track.slug: track for track in listed}))
 
 
 def _assemble(seed: int, domain: str, tracks: Iterable[Track]) -> World:
