@@ -167,7 +167,15 @@ def start_time(pid: int) -> str | None:
     except (FileNotFoundError, ProcessLookupError):
         return None
     # proc_pid_stat(5): after the name come the state (field 3) and, at 22, the start time.
-    return None if fields[0] in "ZX" else fields[19]
+    return None if fields[0] in "ZX" and not _has_other_threads(pid) else fields[19]
+
+
+def _has_other_threads(pid: int) -> bool:
+    """Whether more than the first thread is left: until the last one has ended, files and ports stay open."""
+    try:
+        return len(list(Path(f"/proc/{pid}/task").iterdir())) > 1
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def _reap(pid: int) -> None:
