@@ -6,63 +6,28 @@ import re
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import pytest
 
-from tests.cli.starting import tracksync
 from tests.simulator.running import Client, Reply, running_simulator
+from tests.simulator.switching import SETTINGS, SLUGS, ask, catalogue_rows, dashboard, switch
 from tracksync.simulator.app import SimulatorSettings, Switches
 from tracksync.simulator.faults import (
-    CatalogueFault,
     DashboardFault,
     DashboardRule,
     RetryAfterForm,
     RobotsFault,
     Validators,
 )
-from tracksync.simulator.world import build_world
+from tracksync.simulator.kinds import Death
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-SETTINGS = SimulatorSettings(tracks=120, seed=3, port=0)
-WORLD = build_world(seed=3, tracks=120, domain="liverc.com")
-SLUGS = [track.slug for track in WORLD.tracks]
-ROW = re.compile(rb'<tr class="clickable-row".*?</tr>', re.DOTALL)
 
 
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
     async with running_simulator(SETTINGS) as running:
         yield running
-
-
-async def switch(client: Client, **switches: object) -> None:
-    status, answer = await client.control("/_faults", method="POST", send=switches)
-    assert status == 200, answer
-
-
-async def ask(client: Client, host: str, path: str = "/", **headers: str) -> Reply:
-    """Ask with these headers, and follow no redirect."""
-    everything = {"Host": host, "Accept-Encoding": "identity"} | headers
-    url = f"http://127.0.0.1:{client.port}{path}"
-    async with client.session.get(url, headers=everything, allow_redirects=False) as response:
-        # aiohttp's client spells this one header in its own way.
-        received = {"ETag" if name == "Etag" else name: value for name, value in response.headers.items()}
-        return Reply(response.status, received, await response.read())
-
-
-async def dashboard(client: Client, fault: str, **switches: object) -> Reply:
-    await switch(client, dashboard_faults={fault: 1}, **switches)
-    return await ask(client, f"{SLUGS[0]}.liverc.com")
-
-
-async def catalogue_rows(client: Client, fault: str) -> list[bytes]:
-    await switch(client, catalogue_fault=fault)
-    reply = await ask(client, "live.liverc.com")
-    assert reply.status == 200
-    assert b"</table>" in reply.body
-    return ROW.findall(reply.body)
 
 
 def seconds_ahead(reply: Reply, header: str) -> float:
@@ -221,58 +186,6 @@ async def test_a_refused_dashboard_has_its_status_and_no_retry_after(client: Cli
     assert (reply.status, "Retry-After" in reply.headers) == (status, False)
 
 
-@pytest.mark.parametrize(
-    ("fault", "location"),
-    [
-        ("redirect-host", "//www.liverc.com/"),
-        ("redirect-foreign", "//elsewhere.example.invalid/"),
-        ("redirect-loop", "/"),
-        ("redirect-http", f"http://{SLUGS[0]}.liverc.com/"),
-        ("redirect-private", "//10.255.255.1/"),
-    ],
-)
-async def test_a_redirect_leads_where_its_name_says(client: Client, fault: str, location: str) -> None:
-    reply = await dashboard(client, fault)
-    assert (reply.status, reply.headers["Location"]) == (302, location)
-
-
-async def test_a_time_out_is_no_answer_until_the_client_gives_up(client: Client) -> None:
-    await switch(client, dashboard_faults={"time-out": 1})
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=0.2)) as impatient:
-        with pytest.raises(TimeoutError):
-            await Client(impatient, client.port).track(SLUGS[0])
-    figures = await client.journal_with(abandoned=1)
-    assert (figures["in_flight"], figures["statuses"]) == (0, {})
-
-
-async def test_a_dripping_page_comes_byte_by_byte_under_its_true_length(client: Client) -> None:
-    whole = await ask(client, f"{SLUGS[0]}.liverc.com")
-    await switch(client, dashboard_faults={"drip": 1}, drip_s=3600)
-    headers = {"Host": f"{SLUGS[0]}.liverc.com", "Accept-Encoding": "identity"}
-    async with client.session.get(f"http://127.0.0.1:{client.port}/", headers=headers) as response:
-        assert (response.status, response.content_length) == (200, len(whole.body))
-        assert await response.content.readany() == whole.body[:1]
-        assert (await client.journal())["in_flight"] == 1
-
-
-async def test_an_oversize_page_is_the_dashboard_with_so_many_bytes_more(client: Client) -> None:
-    whole = await ask(client, f"{SLUGS[0]}.liverc.com")
-    reply = await dashboard(client, "oversize", oversize_bytes=2_000_000)
-    assert len(reply.body) == len(whole.body) + 2_000_000 + len("<!---->")
-    assert reply.body.replace(b"<!--" + b" " * 2_000_000 + b"-->", b"") == whole.body
-
-
-async def test_a_nested_page_opens_elements_and_closes_none(client: Client) -> None:
-    reply = await dashboard(client, "nested", nested_bytes=50_000)
-    assert b"<div>" * 10_000 + b"</body>" in reply.body
-
-
-async def test_a_wrong_charset_is_declared_for_a_page_in_utf_8(client: Client) -> None:
-    whole = await ask(client, f"{SLUGS[0]}.liverc.com")
-    reply = await dashboard(client, "wrong-charset")
-    assert (reply.body, reply.headers["Content-Type"]) == (whole.body, "text/html; charset=UTF-16")
-
-
 # Validators and the clock.
 
 
@@ -357,6 +270,12 @@ async def test_no_fault_makes_a_dashboard_of_a_host_that_no_track_has(client: Cl
         {"robots_rate": 1.1},
         {"crawl_delay_s": float("nan")},
         {"clock_offset_s": 10**12},
+        {"latency_spread_ms": -1},
+        {"catalogue_latency_ms": 10**9},
+        {"catalogue_fault_times": 0},
+        {"robots_times": 0},
+        {"dies_at": -1},
+        {"dies_as": "slowly"},
     ],
 )
 async def test_an_unusable_figure_is_refused_by_name(client: Client, changes: dict[str, Any]) -> None:
@@ -378,19 +297,11 @@ def test_all_switches_survive_the_way_through_json() -> None:
         robots_rate=0.5,
         crawl_delay_s=1.5,
         clock_offset_s=-60,
+        latency_spread_ms=7,
+        catalogue_latency_ms=8,
+        catalogue_fault_times=2,
+        robots_times=3,
+        dies_at=4,
+        dies_as=Death.SILENCE,
     )
     assert Switches().changed(switches.as_json()) == switches
-
-
-def test_help_names_every_kind_of_every_switch() -> None:
-    done = tracksync("simulate", "--help", COLUMNS="300", NO_COLOR="1", TERM="dumb")
-    kinds = [*CatalogueFault, *DashboardFault, *RetryAfterForm, *RobotsFault, *Validators]
-    assert done.returncode == 0
-    assert not [kind.value for kind in kinds if kind.value not in done.stdout]
-
-
-def test_help_gives_the_default_of_every_option() -> None:
-    done = tracksync("simulate", "--help", COLUMNS="100", NO_COLOR="1", TERM="dumb")
-    options = re.findall(r"--[a-z]", done.stdout)
-    # `--help` itself has none.
-    assert done.stdout.count("[default:") == len(options) - 1

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tracksync.cli import simulator_options as options
+
 if TYPE_CHECKING:
     from tracksync.simulator.settings import SimulatorSettings
-
-_FAULTS_PANEL = "Faults"
 
 
 def simulate(
@@ -56,149 +56,27 @@ def simulate(
             "1 GiB).",
         ),
     ] = None,
-    latency_ms: Annotated[
-        int,
-        typer.Option(
-            "--latency-ms", metavar="MS", rich_help_panel=_FAULTS_PANEL, help="Delay before each answer, milliseconds."
-        ),
-    ] = 0,
-    catalogue_fault: Annotated[
-        str,
-        typer.Option(
-            "--catalogue-fault",
-            metavar="KIND",
-            rich_help_panel=_FAULTS_PANEL,
-            help="What is wrong with the catalogue: none, empty, cut, error (503), forbidden (403), rate-limited (429 "
-            "with Retry-After), half (of the rows gone), broken-rows (three more: without link, name, legal host), "
-            "duplicate-rows (a hundredth again), www-hosts (in half of the rows) or generic-page.",
-        ),
-    ] = "none",
-    catalogue_cut_at: Annotated[
-        float,
-        typer.Option(
-            "--catalogue-cut-at",
-            metavar="FRACTION",
-            rich_help_panel=_FAULTS_PANEL,
-            help="Where a cut catalogue ends, as a fraction of its bytes from 0 to below 1.",
-        ),
-    ] = 0.5,
-    dashboard_fault: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--dashboard-fault",
-            metavar="KIND=RATE[:TIMES]",
-            show_default="none",
-            rich_help_panel=_FAULTS_PANEL,
-            help="A share of the hosts (RATE from 0 to 1) has a fault, for its first TIMES requests or always; may "
-            "be repeated. KIND: http-403, http-404, http-410, http-429 (with Retry-After), http-500, http-503, "
-            "http-503-retry-after, login-page, redirect-host, redirect-foreign, redirect-loop, redirect-http, "
-            "redirect-private, time-out (no answer), drip, oversize, nested, wrong-charset.",
-        ),
-    ] = None,
-    pause_at: Annotated[
-        int | None,
-        typer.Option(
-            "--pause-at",
-            metavar="NUMBER",
-            show_default="no pause",
-            rich_help_panel=_FAULTS_PANEL,
-            help="Answer so many dashboards, then let all further ones wait until released.",
-        ),
-    ] = None,
-    retry_after_form: Annotated[
-        str,
-        typer.Option(
-            "--retry-after-form",
-            metavar="FORM",
-            rich_help_panel=_FAULTS_PANEL,
-            help="How Retry-After is written where a fault sends it: seconds, date, absurd (ten years), past (a "
-            "date an hour ago), garbage or none (no header).",
-        ),
-    ] = "seconds",
-    retry_after_s: Annotated[
-        int,
-        typer.Option(
-            "--retry-after-s",
-            metavar="SECONDS",
-            rich_help_panel=_FAULTS_PANEL,
-            help="How long Retry-After asks to wait, seconds, 0 to 86,400.",
-        ),
-    ] = 2,
-    drip_s: Annotated[
-        float,
-        typer.Option(
-            "--drip-s",
-            metavar="SECONDS",
-            rich_help_panel=_FAULTS_PANEL,
-            help="Seconds from byte to byte of a dripping page, 0.001 to 86,400.",
-        ),
-    ] = 0.2,
-    oversize_bytes: Annotated[
-        int,
-        typer.Option(
-            "--oversize-bytes",
-            metavar="BYTES",
-            rich_help_panel=_FAULTS_PANEL,
-            help="Bytes that an oversize page has beside its content, 1 to 67,108,864.",
-        ),
-    ] = 8_388_608,
-    nested_bytes: Annotated[
-        int,
-        typer.Option(
-            "--nested-bytes",
-            metavar="BYTES",
-            rich_help_panel=_FAULTS_PANEL,
-            help="Bytes of nested elements in a nested page, 1 to 67,108,864.",
-        ),
-    ] = 400_000,
-    validators: Annotated[
-        str,
-        typer.Option(
-            "--validators",
-            metavar="KIND",
-            rich_help_panel=_FAULTS_PANEL,
-            help="Validators of catalogue and dashboards, honoured with 304: none, etag, last-modified, both or "
-            "lying-etag (it never changes, though the page does).",
-        ),
-    ] = "none",
-    robots: Annotated[
-        str,
-        typer.Option(
-            "--robots",
-            metavar="KIND",
-            rich_help_panel=_FAULTS_PANEL,
-            help="What hosts have at /robots.txt: missing (404), allow, disallow, forbidden (403), error (503), "
-            "rate-limited (429 with Retry-After), crawl-delay, huge (rules below 2 MiB of comments), "
-            "redirect (to the file of live.NAME) or redirect-loop.",
-        ),
-    ] = "missing",
-    robots_rate: Annotated[
-        float,
-        typer.Option(
-            "--robots-rate",
-            metavar="RATE",
-            rich_help_panel=_FAULTS_PANEL,
-            help="Share of the hosts that have this robots.txt, 0 to 1; the others have none.",
-        ),
-    ] = 1.0,
-    crawl_delay_s: Annotated[
-        float,
-        typer.Option(
-            "--crawl-delay-s",
-            metavar="SECONDS",
-            rich_help_panel=_FAULTS_PANEL,
-            help="Seconds in the Crawl-delay line, 0 to 86,400.",
-        ),
-    ] = 2.0,
-    clock_offset_s: Annotated[
-        int,
-        typer.Option(
-            "--clock-offset-s",
-            metavar="SECONDS",
-            rich_help_panel=_FAULTS_PANEL,
-            help="How far the clock of the source is ahead, or behind if negative, seconds, up to ten years.",
-        ),
-    ] = 0,
+    latency_ms: options.LatencyMs = 0,
+    latency_spread_ms: options.LatencySpreadMs = 0,
+    catalogue_latency_ms: options.CatalogueLatencyMs = 0,
+    catalogue_fault: options.CatalogueFaultKind = "none",
+    catalogue_fault_times: options.CatalogueFaultTimes = None,
+    catalogue_cut_at: options.CatalogueCutAt = 0.5,
+    dashboard_fault: options.DashboardFaults = None,
+    pause_at: options.PauseAt = None,
+    dies_at: options.DiesAt = None,
+    dies_as: options.DiesAs = "http-503",
+    retry_after_form: options.RetryAfterFormat = "seconds",
+    retry_after_s: options.RetryAfterSeconds = 2,
+    drip_s: options.DripSeconds = 0.2,
+    oversize_bytes: options.OversizeBytes = 8_388_608,
+    nested_bytes: options.NestedBytes = 400_000,
+    validators: options.ValidatorKind = "none",
+    robots: options.RobotsKind = "missing",
+    robots_rate: options.RobotsRate = 1.0,
+    robots_times: options.RobotsTimes = None,
+    crawl_delay_s: options.CrawlDelaySeconds = 2.0,
+    clock_offset_s: options.ClockOffsetSeconds = 0,
 ) -> None:
     """Serve a simulated LiveRC on this machine, for trials, tests and demos."""
     import asyncio
@@ -210,9 +88,14 @@ def simulate(
     switches = Switches(dashboard_faults=tuple(map(DashboardRule.parse, dashboard_fault or ()))).changed(
         {
             "latency_ms": latency_ms,
+            "latency_spread_ms": latency_spread_ms,
+            "catalogue_latency_ms": catalogue_latency_ms,
             "catalogue_fault": catalogue_fault,
+            "catalogue_fault_times": catalogue_fault_times,
             "catalogue_cut_at": catalogue_cut_at,
             "pause_at": pause_at,
+            "dies_at": dies_at,
+            "dies_as": dies_as,
             "retry_after_form": retry_after_form,
             "retry_after_s": retry_after_s,
             "drip_s": drip_s,
@@ -221,6 +104,7 @@ def simulate(
             "validators": validators,
             "robots": robots,
             "robots_rate": robots_rate,
+            "robots_times": robots_times,
             "crawl_delay_s": crawl_delay_s,
             "clock_offset_s": clock_offset_s,
         }

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import struct
 import zlib
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
+
+from tracksync.simulator.resets import reset
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -134,7 +135,7 @@ class _Tool:
             case Abuse.RESET:
                 await self._head(writer, "200 OK", f"Content-Length: {_DECLARED}")
                 await self._send(writer, _filler(_SENT))
-                _reset(writer)
+                reset(writer.transport)
             case Abuse.GZIP_BOMB:
                 await self._head(writer, "200 OK", "Transfer-Encoding: chunked", "Content-Encoding: gzip")
                 for piece in bomb(self._bomb_bytes):
@@ -191,10 +192,3 @@ def _filler(size: int) -> bytes:
 
 def _chunk(data: bytes) -> bytes:
     return f"{len(data):x}\r\n".encode() + data + b"\r\n"
-
-
-def _reset(writer: asyncio.StreamWriter) -> None:
-    """Close so that the other side sees a reset and no orderly end."""
-    raw: socket.socket = writer.get_extra_info("socket")
-    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.transport.abort()

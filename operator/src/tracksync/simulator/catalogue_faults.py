@@ -55,6 +55,20 @@ def with_www_hosts(page: bytes, seed: int) -> bytes:
     return _ROW.sub(change, page)
 
 
+def with_moved_rows(page: bytes, seed: int, read: int) -> bytes:
+    """Return the page as its so many-th read finds it: the first as it is, each later one with rows moved to the end.
+
+    A hundredth of the rows (at least two) has moved; half of those are still at their old place as well.
+    """
+    rows = _ROW.findall(page)
+    moved = Random(f"{seed}/list-changes/{read}").sample(rows, min(len(rows), max(2, len(rows) // _ONE_IN)))
+    if read == 1 or not moved:
+        return page
+    gone = set(moved[len(moved) // 2 :])
+    rest = _ROW.sub(lambda match: b"" if match[0] in gone else match[0], page)
+    return _with_rows_at_the_end(rest, moved)
+
+
 def _slug(row: bytes) -> str:
     match = _LINK.search(row)
     return match[2].decode(errors="replace").lower() if match else ""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from tracksync.errors import SettingsError
-from tracksync.simulator.kinds import CatalogueFault, DashboardFault, RetryAfterForm, RobotsFault, Validators
+from tracksync.simulator.kinds import CatalogueFault, DashboardFault, Death, RetryAfterForm, RobotsFault, Validators
 from tracksync.simulator.shares import share_of
 from tracksync.simulator.values import choice, choice_of, number, whole_number, whole_number_or_none
 
@@ -17,6 +17,7 @@ __all__ = [
     "CatalogueFault",
     "DashboardFault",
     "DashboardRule",
+    "Death",
     "RetryAfterForm",
     "RobotsFault",
     "Switches",
@@ -76,8 +77,12 @@ class Switches:
 
     Attributes:
         latency_ms: delay before each answer, in milliseconds; control paths have none.
+        latency_spread_ms: further delay from 0 to this, always the same for a host (by seed and host), in milliseconds.
+        catalogue_latency_ms: further delay before the catalogue, in milliseconds.
         catalogue_fault: what is wrong with the catalogue.
-        catalogue_cut_at: where `cut` ends the catalogue, as a fraction of its bytes; never behind a closing table tag.
+        catalogue_fault_times: the catalogue is wrong for so many reads and right afterwards; None: always wrong.
+        catalogue_cut_at: where `cut` ends the catalogue or a dashboard, as a fraction of its bytes; never behind a
+            closing table tag.
         dashboard_faults: rules in order; the first that has a host decides.
         pause_at: so many dashboards are answered, all further ones wait until released; None: no pause. Counted from
             the moment the switch was set.
@@ -90,12 +95,19 @@ class Switches:
         robots: what hosts have at /robots.txt.
         robots_rate: share of the hosts, 0 to 1, that have it (by seed, kind and host; the catalogue's host is `live`);
             the others have none.
+        robots_times: each such host has it for so many requests, and a file that allows afterwards; None: always.
         crawl_delay_s: seconds in the Crawl-delay line.
         clock_offset_s: how far the source's clock is ahead (or behind, if negative), in seconds.
+        dies_at: so many requests of the domain are answered, then the whole of it is dead; None: never. Counted from
+            the moment the switch was set.
+        dies_as: how a dead domain answers.
     """
 
     latency_ms: int = 0
+    latency_spread_ms: int = 0
+    catalogue_latency_ms: int = 0
     catalogue_fault: CatalogueFault = CatalogueFault.NONE
+    catalogue_fault_times: int | None = None
     catalogue_cut_at: float = 0.5
     dashboard_faults: tuple[DashboardRule, ...] = ()
     pause_at: int | None = None
@@ -107,8 +119,11 @@ class Switches:
     validators: Validators = Validators.NONE
     robots: RobotsFault = RobotsFault.MISSING
     robots_rate: float = 1.0
+    robots_times: int | None = None
     crawl_delay_s: float = 2.0
     clock_offset_s: int = 0
+    dies_at: int | None = None
+    dies_as: Death = Death.HTTP_503
 
     def __post_init__(self) -> None:
         """Refuse figures that make no sense; SettingsError names the switch and its range."""
@@ -117,15 +132,13 @@ class Switches:
             # Written so that NaN is refused as well.
             if not low <= value <= high:
                 raise SettingsError(f"{name} is {value}; give a number from {low:g} to {high:,}")
-        if not 0 <= self.latency_ms <= _MOST_LATENCY_MS:
-            raise SettingsError(f"latency_ms is {self.latency_ms}; give milliseconds from 0 to {_MOST_LATENCY_MS}")
+        for name, (low, what) in _COUNTS.items():
+            count = getattr(self, name)
+            if count is not None and count < low:
+                raise SettingsError(f"{name} is {count}; give the number of {what}, {low} or more")
         if not 0 <= self.catalogue_cut_at < 1:
             raise SettingsError(
                 f"catalogue_cut_at is {self.catalogue_cut_at}; give a fraction of the page from 0 to below 1"
-            )
-        if self.pause_at is not None and self.pause_at < 0:
-            raise SettingsError(
-                f"pause_at is {self.pause_at}; give the number of dashboards to answer first, 0 or more"
             )
 
     def changed(self, changes: Mapping[str, Any]) -> Switches:
@@ -173,7 +186,10 @@ def _rule(name: str, kind: object, figures: object) -> DashboardRule:
 
 _FROM_JSON: Final[dict[str, Callable[[str, object], Any]]] = {
     "latency_ms": whole_number,
+    "latency_spread_ms": whole_number,
+    "catalogue_latency_ms": whole_number,
     "catalogue_fault": choice_of(CatalogueFault),
+    "catalogue_fault_times": whole_number_or_none,
     "catalogue_cut_at": number,
     "dashboard_faults": _rules,
     "pause_at": whole_number_or_none,
@@ -185,10 +201,16 @@ _FROM_JSON: Final[dict[str, Callable[[str, object], Any]]] = {
     "validators": choice_of(Validators),
     "robots": choice_of(RobotsFault),
     "robots_rate": number,
+    "robots_times": whole_number_or_none,
     "crawl_delay_s": number,
     "clock_offset_s": whole_number,
+    "dies_at": whole_number_or_none,
+    "dies_as": choice_of(Death),
 }
 _RANGES: Final = {
+    "latency_ms": (0, _MOST_LATENCY_MS),
+    "latency_spread_ms": (0, _MOST_LATENCY_MS),
+    "catalogue_latency_ms": (0, _MOST_LATENCY_MS),
     "retry_after_s": (0, _MOST_SECONDS),
     "drip_s": (0.001, _MOST_SECONDS),
     "oversize_bytes": (1, _MOST_BYTES),
@@ -196,4 +218,10 @@ _RANGES: Final = {
     "robots_rate": (0, 1),
     "crawl_delay_s": (0, _MOST_SECONDS),
     "clock_offset_s": (-_MOST_CLOCK_OFFSET, _MOST_CLOCK_OFFSET),
+}
+_COUNTS: Final = {
+    "pause_at": (0, "dashboards to answer first"),
+    "catalogue_fault_times": (1, "reads that go wrong"),
+    "robots_times": (1, "requests of each host"),
+    "dies_at": (0, "requests to answer first"),
 }

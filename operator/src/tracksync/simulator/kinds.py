@@ -1,4 +1,7 @@
-"""The kinds that switches choose from: what is wrong with the catalogue, a dashboard, robots.txt, a header."""
+"""The kinds that switches choose from: what is wrong with the catalogue, a dashboard, robots.txt, a header, the domain.
+
+Catalogue and dashboards share most kinds; the same word means the same for both.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +32,27 @@ class CatalogueFault(StrEnum):
     """Status 200 and a whole page, which is no catalogue."""
     RATE_LIMITED = "rate-limited"
     """Status 429 with Retry-After."""
+    CAPTCHA = "captcha"
+    """Status 200 and a page that asks whether a person is there."""
+    BLANK = "blank"
+    """Status 200 and no byte."""
+    NOT_HTML = "not-html"
+    """Status 200 and a JSON document, declared as such."""
+    LIST_CHANGES = "list-changes"
+    """Every read but the first finds another list: a hundredth of the rows (at least two) has moved to the end, half of
+    them are still at their old place as well; which ones: by seed and number of the read."""
+    REDIRECT_HOST = "redirect-host"
+    REDIRECT_FOREIGN = "redirect-foreign"
+    REDIRECT_LOOP = "redirect-loop"
+    REDIRECT_HTTP = "redirect-http"
+    REDIRECT_PRIVATE = "redirect-private"
+    TIME_OUT = "time-out"
+    DRIP = "drip"
+    OVERSIZE = "oversize"
+    NESTED = "nested"
+    WRONG_CHARSET = "wrong-charset"
+    INVALID_UTF8 = "invalid-utf8"
+    HOSTILE_TEXT = "hostile-text"
 
 
 class DashboardFault(StrEnum):
@@ -65,6 +89,19 @@ class DashboardFault(StrEnum):
     """The right page with elements nested so deeply that parsing takes seconds."""
     WRONG_CHARSET = "wrong-charset"
     """The right page in UTF-8, declared as UTF-16 in the header."""
+    CAPTCHA = "captcha"
+    """Status 200 and a page that asks whether a person is there."""
+    BLANK = "blank"
+    """Status 200 and no byte."""
+    NOT_HTML = "not-html"
+    """Status 200 and a JSON document, declared as such."""
+    CUT = "cut"
+    """Status 200, but the body ends early; length and compression are right for what was sent."""
+    INVALID_UTF8 = "invalid-utf8"
+    """The right page with bytes in its texts that no UTF-8 has."""
+    HOSTILE_TEXT = "hostile-text"
+    """The right page with NUL, terminal escapes, bidi overrides and invisible characters in its texts; what remains
+    without them is the truth."""
 
 
 class RetryAfterForm(StrEnum):
@@ -101,6 +138,17 @@ class RobotsFault(StrEnum):
     REDIRECT = "redirect"
     """To the catalogue host's file, which allows; that host itself has the file."""
     REDIRECT_LOOP = "redirect-loop"
+
+
+class Death(StrEnum):
+    """How a dead domain answers: every request of every host, robots.txt included."""
+
+    HTTP_503 = "http-503"
+    """Status 503 without Retry-After."""
+    RESET = "reset"
+    """The connection is reset without an answer."""
+    SILENCE = "silence"
+    """No answer ever."""
 
 
 class Validators(StrEnum):

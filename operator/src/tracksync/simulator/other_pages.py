@@ -1,4 +1,4 @@
-"""Pages that are neither catalogue nor dashboard: errors, and the generic page that a session check would send."""
+"""Pages that are neither catalogue nor dashboard: errors, and what a session check or a guard in front would send."""
 
 from __future__ import annotations
 
@@ -31,4 +31,14 @@ def render_login(domain: str) -> bytes:
     )
     return (
         page_top(title="Log In :: LiveRC", style="login", domain=domain, is_track_page=False) + form + page_foot()
+    ).encode()
+
+
+def render_captcha(domain: str) -> bytes:
+    """Return the page by which a guard in front of the site asks for a person; it comes with status 200."""
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8" />\n<title>One moment, please</title>\n'
+        f"</head><body>\n<h1>Is somebody there?</h1>\n<p>{domain} wants to know that you are a person.</p>\n"
+        '<form action="/check" method="post"><label><input type="checkbox" name="person" /> I am</label>\n'
+        "<button>Go on</button></form>\n</body></html>\n"
     ).encode()

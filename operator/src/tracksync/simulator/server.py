@@ -6,14 +6,15 @@ import asyncio
 import time
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from aiohttp import hdrs, web
 
 from tracksync.simulator.control import ControlPanel
-from tracksync.simulator.faults import DashboardFault, Validators
+from tracksync.simulator.faults import CatalogueFault, DashboardFault, Death, Validators
 from tracksync.simulator.hosts import HostRole, VirtualHost, virtual_host
 from tracksync.simulator.journal import Journal, RequestKind
+from tracksync.simulator.resets import reset
 from tracksync.simulator.robots import CATALOGUE_LABEL
 from tracksync.simulator.validating import is_unmodified, validators_of
 from tracksync.simulator.waiting import retry_after
@@ -64,6 +65,9 @@ class SimulatorServer:
         except (asyncio.CancelledError, OSError):
             self._journal.abandoned(entry)
             raise
+        except _HangUpError:
+            self._journal.abandoned(entry)
+            return _hang_up(request)
         self._journal.answered(entry, response.status, sent)
         if pause:
             # From now on: nobody could keep a pause that was not sent yet.
@@ -129,30 +133,63 @@ class SimulatorServer:
 
     async def _answer(self, request: web.BaseRequest, host: VirtualHost) -> Answer:
         zipped = _takes_gzip(request.headers.get(hdrs.ACCEPT_ENCODING, ""))
+        death = None if host.role is HostRole.FOREIGN else self._desk.death_or_none()
+        if death is not None:
+            return await self._die(death, zipped=zipped)
         if request.method not in {hdrs.METH_GET, hdrs.METH_HEAD}:
             return self._site.error(HTTPStatus.METHOD_NOT_ALLOWED, zipped=zipped)
-        if self._desk.switches.latency_ms:
-            await asyncio.sleep(self._desk.switches.latency_ms / 1000)
-        match _kind_of(host, request.path):
+        kind, label = _kind_of(host, request.path), host.label or CATALOGUE_LABEL
+        if delay := self._desk.latency_seconds(label, is_catalogue=kind is RequestKind.CATALOGUE):
+            await asyncio.sleep(delay)
+        match kind:
             case RequestKind.CATALOGUE:
-                return self._site.catalogue(self._desk.switches, zipped=zipped)
+                return await self._catalogue(zipped=zipped)
             case RequestKind.DASHBOARD:
                 await self._desk.pass_gate()
-                return await self._dashboard(host.label, zipped=zipped)
+                return await self._dashboard(label, zipped=zipped)
             case RequestKind.ROBOTS:
-                return self._site.robots(self._desk.switches, host.label or CATALOGUE_LABEL, zipped=zipped)
+                return self._site.robots(self._desk.read_robots(label), label, zipped=zipped)
             case RequestKind.OTHER:
                 foreign = host.role is HostRole.FOREIGN
                 return self._site.error(
                     HTTPStatus.MISDIRECTED_REQUEST if foreign else HTTPStatus.NOT_FOUND, zipped=zipped
                 )
 
+    async def _die(self, death: Death, *, zipped: bool) -> Answer:
+        if death is Death.RESET:
+            raise _HangUpError
+        if death is Death.SILENCE:
+            await _for_ever()
+        return self._site.error(HTTPStatus.SERVICE_UNAVAILABLE, zipped=zipped)
+
+    async def _catalogue(self, *, zipped: bool) -> Answer:
+        switches, read = self._desk.read_catalogue()
+        if switches.catalogue_fault is CatalogueFault.TIME_OUT:
+            await _for_ever()
+        return self._site.catalogue(switches, zipped=zipped, read=read)
+
     async def _dashboard(self, slug: str, *, zipped: bool) -> Answer:
         fault = self._desk.fault_for(slug)
         if fault is DashboardFault.TIME_OUT and slug in self._site.world.by_slug:
-            # Ends by cancellation only: when the client goes away, or the simulator stops.
-            await asyncio.Event().wait()
+            await _for_ever()
         return self._site.dashboard(slug, fault, zipped=zipped, switches=self._desk.switches)
+
+
+class _HangUpError(Exception):
+    """The connection ends without an answer."""
+
+
+async def _for_ever() -> NoReturn:
+    """Wait until the client goes away, or the simulator stops: both cancel the request."""
+    await asyncio.get_running_loop().create_future()
+    raise AssertionError
+
+
+def _hang_up(request: web.BaseRequest) -> web.StreamResponse:
+    """Reset the connection, and return a response that nobody will get."""
+    if request.transport is not None:
+        reset(request.transport)
+    return web.Response()
 
 
 def _body_bytes(request: web.BaseRequest, response: web.Response) -> int:

@@ -12,16 +12,17 @@ from tracksync.simulator.catalogue_faults import (
     with_broken_rows,
     with_duplicate_rows,
     with_half_of_the_rows,
+    with_moved_rows,
     with_www_hosts,
 )
 from tracksync.simulator.catalogue_page import render_catalogue
-from tracksync.simulator.dashboard_faults import refusal_or_none, spoiled_answer, spoiled_page
 from tracksync.simulator.dashboard_page import DashboardWriter
 from tracksync.simulator.day import after_days
-from tracksync.simulator.faults import CatalogueFault, DashboardFault, Switches, cut
-from tracksync.simulator.other_pages import render_error, render_login
+from tracksync.simulator.faults import CatalogueFault, DashboardFault, Switches
+from tracksync.simulator.other_pages import render_error
+from tracksync.simulator.page_faults import other_page_or_none, refusal_or_none, spoiled_answer, spoiled_page
 from tracksync.simulator.replay import read_capture, slugs_in
-from tracksync.simulator.robots import robots_answer
+from tracksync.simulator.robots import CATALOGUE_LABEL, robots_answer
 from tracksync.simulator.world import World, build_world, replay_world
 
 if TYPE_CHECKING:
@@ -60,25 +61,15 @@ class SimulatedSite:
         self._cache.clear()
         self._cached_bytes = 0
 
-    def catalogue(self, switches: Switches, *, zipped: bool) -> Answer:
-        """Return the catalogue with the fault that the switches ask for."""
+    def catalogue(self, switches: Switches, *, zipped: bool, read: int = 1) -> Answer:
+        """Return the catalogue with the fault that the switches ask for; `read` counts its reads from 1."""
         fault = switches.catalogue_fault
-        match fault:
-            case CatalogueFault.NONE:
-                body = self._page("catalogue", lambda: self._catalogue, zipped=zipped)
-                return Answer(HTTPStatus.OK, body, zipped, changed_on=self.world.day)
-            case CatalogueFault.ERROR:
-                return self.error(HTTPStatus.SERVICE_UNAVAILABLE, zipped=zipped)
-            case CatalogueFault.FORBIDDEN:
-                return self.error(HTTPStatus.FORBIDDEN, zipped=zipped)
-            case CatalogueFault.RATE_LIMITED:
-                return self.error(HTTPStatus.TOO_MANY_REQUESTS, zipped=zipped).asking_to_wait()
-            case CatalogueFault.CUT:
-                name = f"catalogue: cut at {switches.catalogue_cut_at}"
-            case _:
-                name = f"catalogue: {fault}"
-        body = self._page(name, lambda: self._faulty_catalogue(switches), zipped=zipped)
-        return Answer(HTTPStatus.OK, body, zipped)
+        if fault is CatalogueFault.NONE:
+            body = self._page("catalogue", lambda: self._catalogue, zipped=zipped)
+            return Answer(HTTPStatus.OK, body, zipped, changed_on=self.world.day)
+        return self._faulty(
+            fault, CATALOGUE_LABEL, lambda: self._faulty_catalogue(switches, read), switches, zipped=zipped
+        )
 
     def dashboard(
         self, slug: str, fault: DashboardFault | None, *, zipped: bool, switches: Switches = _NO_SWITCHES
@@ -90,7 +81,7 @@ class SimulatedSite:
         if fault is None:
             body = self._page(f"dashboard: {slug}", lambda: self._render(slug), zipped=zipped)
             return Answer(HTTPStatus.OK, body, zipped, changed_on=track.changed_on)
-        return self._faulty_dashboard(slug, fault, switches, zipped=zipped)
+        return self._faulty(fault, slug, lambda: self._render(slug), switches, zipped=zipped)
 
     def robots(self, switches: Switches, label: str, *, zipped: bool) -> Answer:
         """Return what the host with this first label has at /robots.txt."""
@@ -99,24 +90,26 @@ class SimulatedSite:
             switches, world.seed, label, world.domain, lambda status: self.error(status, zipped=zipped)
         )
 
-    def _faulty_catalogue(self, switches: Switches) -> bytes:
-        if switches.catalogue_fault is CatalogueFault.EMPTY:
-            return render_catalogue((), self.world.domain)
-        if switches.catalogue_fault is CatalogueFault.CUT:
-            return cut(self._catalogue, switches.catalogue_cut_at)
-        if switches.catalogue_fault is CatalogueFault.GENERIC_PAGE:
-            return render_login(self.world.domain)
-        return _DAMAGES[switches.catalogue_fault](self._catalogue, self.world.seed)
+    def _faulty_catalogue(self, switches: Switches, read: int) -> bytes:
+        match switches.catalogue_fault:
+            case CatalogueFault.EMPTY:
+                return render_catalogue((), self.world.domain)
+            case CatalogueFault.LIST_CHANGES:
+                return with_moved_rows(self._catalogue, self.world.seed, read)
+            case fault:
+                damage = _DAMAGES.get(fault)
+                return self._catalogue if damage is None else damage(self._catalogue, self.world.seed)
 
-    def _faulty_dashboard(self, slug: str, fault: DashboardFault, switches: Switches, *, zipped: bool) -> Answer:
-        refusal = refusal_or_none(fault, slug, self.world.domain, lambda status: self.error(status, zipped=zipped))
+    def _faulty(
+        self, fault: str, label: str, render: Callable[[], bytes], switches: Switches, *, zipped: bool
+    ) -> Answer:
+        """Return what the fault makes of the page that `render` gives; such pages are not kept, they may be large."""
+        refusal = refusal_or_none(fault, label, self.world.domain, lambda status: self.error(status, zipped=zipped))
         if refusal is not None:
             return refusal
-        if fault is DashboardFault.LOGIN_PAGE:
-            body = self._page("login", lambda: render_login(self.world.domain), zipped=zipped)
-            return Answer(HTTPStatus.OK, body, zipped)
-        # Not from the cache: a few oversize pages would fill it.
-        page = spoiled_page(fault, self._render(slug), switches)
+        page = other_page_or_none(fault, self.world.domain)
+        if page is None:
+            page = spoiled_page(fault, render(), switches)
         return spoiled_answer(fault, Answer(HTTPStatus.OK, _gzip(page) if zipped else page, zipped))
 
     def error(self, status: HTTPStatus, *, zipped: bool) -> Answer:
