@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import yaml
 from pydantic import BaseModel, Field
 
 from tests.support.runs import SPEC
+from tracksync.api.base import timedelta_of
 from tracksync.api.job import OperatorStatus, TrackSyncJobSpec, WorkerStatus
 from tracksync.api.schema import LIST_MAP_KEYS, crd_documents, job_crd, structural_schema
 
@@ -82,6 +84,27 @@ def test_lists_with_a_key_merge_by_it_and_require_it() -> None:
     for name, key in LIST_MAP_KEYS.items():
         assert (status[name]["x-kubernetes-list-type"], status[name]["x-kubernetes-list-map-keys"]) == ("map", [key])
         assert key in status[name]["items"]["required"]
+
+
+def test_only_lists_say_how_they_merge() -> None:
+    """A number may have the name of a list: the spec's `attempts` and the status's."""
+    merging = {path for path, node in every_node() if any(key.startswith("x-kubernetes-list") for key in node)}
+    assert merging == {path for path, node in every_node() if node["type"] == "array"}
+
+
+@pytest.mark.parametrize("duration", ["168h", "90m", "1h30m", "0s", "1h2m3s", "99999h"])
+def test_the_server_takes_a_duration_that_a_run_understands(duration: str) -> None:
+    node = dict(every_node())[".spec.metadata.refreshAfter"]
+    assert re.search(node["pattern"], duration)
+    assert timedelta_of(duration) >= timedelta(0)
+
+
+@pytest.mark.parametrize("duration", ["7d", "h", "1.5h", "-1h", "1m1h", "168", "100000h"])
+def test_the_server_refuses_what_a_run_would_not_understand(duration: str) -> None:
+    node = dict(every_node())[".spec.metadata.refreshAfter"]
+    assert not re.search(node["pattern"], duration)
+    with pytest.raises(ValueError, match="no duration"):
+        timedelta_of(duration)
 
 
 def test_the_two_halves_of_the_status_share_no_field() -> None:

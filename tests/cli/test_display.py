@@ -60,9 +60,11 @@ async def test_on_a_terminal_each_stage_keeps_its_bar_with_what_it_came_to() -> 
         with report.in_stage(Stage.METADATA, total=9):
             report.finish_items(8)
             report.fail_item(FailedItem("a", ItemErrorClass.TIMEOUT))
+            report.retry_item()
+            report.skip_items(70)
         with report.in_stage(Stage.MERGE, total=9):
             await display.publish(report.snapshot())
     last = written.getvalue()[-400:]
     assert re.search(r"catalogue .* 9/9 ", last)
-    assert re.search(r"metadata .* 9/9  1 failed", last)
+    assert re.search(r"metadata .* 9/9  1 failed  1 retried  70 skipped", last)
     assert re.search(r"merge .* 0/9", last)

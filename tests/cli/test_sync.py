@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pytest
 
 from tests.worker.running import a_request
 from tracksync.api.job import Results, WorkerStatus
-from tracksync.cli.sync import SyncReport, SyncWish, source_entry
+from tracksync.api.source import SourceEntry
+from tracksync.cli.sync import SyncReport, SyncWish, run_request, source_entry
+from tracksync.core.tracks.freshness import Refresh
 from tracksync.errors import SettingsError
+from tracksync.liverc.version import PARSER_VERSION
 from tracksync.worker.ending import completed, result_of
 
 
@@ -75,6 +79,29 @@ def test_an_unusable_or_impolite_wish_is_refused_by_option(wish: SyncWish, optio
     assert "canary" not in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    ("wish", "refresh", "attempts"),
+    [
+        pytest.param(SyncWish(), Refresh(timedelta(days=7), PARSER_VERSION), 3, id="the defaults of a TrackSyncJob"),
+        pytest.param(SyncWish(refresh_after="0s"), Refresh(timedelta(0), PARSER_VERSION), 3, id="all"),
+        pytest.param(
+            SyncWish(refresh_after="1h30m", attempts=1), Refresh(timedelta(minutes=90), PARSER_VERSION), 1, id="own"
+        ),
+        pytest.param(SyncWish(fetch_dashboards=False), None, 3, id="no metadata"),
+    ],
+)
+def test_options_say_which_dashboards_are_fetched(wish: SyncWish, refresh: Refresh | None, attempts: int) -> None:
+    request = run_request(wish, SourceEntry(), database_setting="--data-dir")
+    assert (request.refresh, request.attempts) == (refresh, attempts)
+    assert run_request(wish, SourceEntry(), database_setting="--data-dir").identity != request.identity
+
+
+@pytest.mark.parametrize("refresh_after", ["", "7d", "168", "-1h", "1.5h", "h"])
+def test_an_age_that_is_no_duration_is_refused_by_option(refresh_after: str) -> None:
+    with pytest.raises(SettingsError, match="--refresh-after"):
+        run_request(SyncWish(refresh_after=refresh_after), SourceEntry(), database_setting="--data-dir")
+
+
 def test_the_json_document_holds_exactly_the_documented_keys() -> None:
     results = Results(listed=3, inserted=3, requests=4, bytes=99)
     result = result_of(completed(results), a_request().identity, WorkerStatus(results=results))
@@ -82,7 +109,8 @@ def test_the_json_document_holds_exactly_the_documented_keys() -> None:
     assert list(document) == [
         "runId", "outcome", "reason", "message",
         "listed", "inserted", "updated", "unchanged", "reactivated",
-        "failedItems", "skippedRows", "duplicates", "requests", "bytes",
+        "fetched", "notModified", "retried", "failedItems", "skippedRows", "duplicates",
+        "requests", "robotsRequests", "bytes",
         "durationSeconds", "activeTracks",
     ]  # fmt: skip
     assert (document["outcome"], document["durationSeconds"], document["activeTracks"]) == ("Succeeded", 1.235, 3)

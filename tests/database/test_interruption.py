@@ -1,7 +1,8 @@
 """Whatever stops a run in the middle: tracks stay byte-identical, and the next transaction works.
 
 Cases: the backend is ended in mid-merge and while idle; the task is cancelled in mid-merge and in staging; a newer
-epoch arrives while a merge is under way; two runs insert the same tracks. Left out: a lost reply to COMMIT.
+epoch arrives while a merge is under way; two runs insert the same tracks; a checkpoint outlives a crash.
+Left out: a lost reply to COMMIT.
 """
 
 from __future__ import annotations
@@ -15,7 +16,19 @@ import psycopg
 import pytest
 
 from tests.support.postgres import fetch_all
-from tests.support.store import NO_RESULTS, a_listing, a_track, fetched, numbered, staged, synced
+from tests.support.store import (
+    ALL,
+    NO_RESULTS,
+    SPEC,
+    a_listing,
+    a_track,
+    fetched,
+    numbered,
+    staged,
+    synced,
+    unmodified,
+    waiting,
+)
 from tracksync.adapters.postgres.database import PostgresDatabase
 from tracksync.api.result import Outcome
 from tracksync.errors import DatabaseUnavailableError, FencedError
@@ -26,7 +39,10 @@ if TYPE_CHECKING:
     from tracksync.core.tracks.model import MergeCounters
     from tracksync.ports import RunTicket
 
-TRACKS = "SELECT ctid::text, xmin::text, t::text FROM tracks AS t ORDER BY slug"
+TRACKS = """
+SELECT t.ctid::text, t.xmin::text, t::text, f.ctid::text, f.xmin::text, f::text
+FROM tracks AS t LEFT JOIN track_freshness AS f ON f.track_id = t.id ORDER BY slug
+"""
 WAITING = """
 SELECT pid FROM pg_stat_activity
 WHERE application_name = 'tests' AND datname = current_database() AND wait_event_type = 'Lock'
@@ -57,7 +73,7 @@ async def until_waiting(url: str) -> int:
 async def half_merged(database: PostgresDatabase) -> tuple[RunTicket, asyncio.Task[MergeCounters]]:
     """Start a merge of which some rows can be written before `z` is waited for."""
     listing = a_listing(*(a_track(name, "New") for name in ("a", "b", "z")), "new")
-    ticket = await staged(database, listing, [fetched("a", city="Bern")])
+    ticket = await staged(database, listing, [fetched("a", city="Bern"), unmodified("b"), fetched("new")])
     return ticket, asyncio.create_task(database.tracks.merge(ticket))
 
 
@@ -128,13 +144,13 @@ async def test_a_merge_that_is_cancelled_in_its_commit_still_tells_that_it_was_c
 async def test_a_cancelled_staging_leaves_no_items(database: PostgresDatabase, database_url: str) -> None:
     ticket = await staged(database, a_listing("a"))
     before = fetch_all(database_url, "SELECT slug FROM sync_items")
-    stage = asyncio.create_task(database.ledger.stage_listing(ticket, numbered(60_000), fetch_dashboards=True))
+    stage = asyncio.create_task(database.ledger.stage_listing(ticket, numbered(60_000), refresh=ALL))
     await until_in_transaction(database_url)
     stage.cancel()
     with pytest.raises(asyncio.CancelledError):
         await stage
     assert fetch_all(database_url, "SELECT slug FROM sync_items") == before
-    assert await database.ledger.pending_slugs(ticket) == ["a"]
+    assert await waiting(database, ticket) == ["a"]
 
 
 async def until_in_transaction(url: str) -> None:
@@ -167,7 +183,7 @@ async def test_a_newer_epoch_waits_for_a_merge_under_way_and_then_fences(
         with held_row(database_url, "z"):
             merge = asyncio.create_task(database.tracks.merge(old))
             await until_waiting(database_url)
-            opening = asyncio.create_task(newer.ledger.open_run(old.identity))
+            opening = asyncio.create_task(newer.ledger.open_run(old.identity, spec_hash=SPEC))
             done, _ = await asyncio.wait({opening}, timeout=0.2)
             assert not done
         assert (await merge).updated == 1
@@ -189,12 +205,34 @@ async def test_two_runs_that_insert_the_same_track_end_with_one_row(
     assert await database.tracks.count_active("liverc") == 500
 
 
+async def test_a_run_whose_process_died_goes_on_in_another_one(database: PostgresDatabase, database_url: str) -> None:
+    await synced(database, a_listing("a"), [fetched("a", city="Old")])
+    before = fetch_all(database_url, TRACKS)
+    dying = await PostgresDatabase.connect(database_url, application_name="dying")
+    old = await staged(dying, a_listing("a", "b", "c"), [fetched("a", city="Bern")])
+    recording = asyncio.create_task(dying.ledger.record_items(old, [fetched("b", city="Biel")]))
+    fetch_all(database_url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'dying'")
+    await asyncio.wait({recording})
+    assert fetch_all(database_url, TRACKS) == before
+    new = await database.ledger.open_run(old.identity, spec_hash=SPEC)
+    assert new.checkpoint is not None
+    left = await waiting(database, new)
+    assert left == (["b", "c"] if recording.exception() else ["c"])
+    await database.ledger.record_items(new, [fetched(slug, city="Davos") for slug in left])
+    assert (await database.tracks.merge(new)).inserted == 2
+    assert fetch_all(database_url, "SELECT city FROM tracks WHERE slug IN ('a', 'c') ORDER BY slug") == [
+        ("Bern",),
+        ("Davos",),
+    ]
+    await dying.close()
+
+
 async def test_calls_at_the_same_time_take_turns(database: PostgresDatabase) -> None:
     slugs = [f"track{number}" for number in range(200)]
     ticket = await staged(database, numbered(200))
     batches = [[fetched(slug, city="Bern") for slug in slugs[start : start + 20]] for start in range(0, 200, 20)]
     await asyncio.gather(*(database.ledger.record_items(ticket, batch) for batch in batches))
-    assert await database.ledger.pending_slugs(ticket) == []
+    assert await waiting(database, ticket) == []
 
 
 async def test_the_limits_hold_inside_a_transaction_and_leave_no_trace_outside(database: PostgresDatabase) -> None:

@@ -14,7 +14,21 @@ import pytest
 from psycopg.sql import Composable
 
 from tests.support.postgres import fetch_all
-from tests.support.store import NO_RESULTS, a_listing, a_track, failed, fetched, numbered, staged, synced
+from tests.support.store import (
+    ALL,
+    NO_RESULTS,
+    SPEC,
+    a_listing,
+    a_run,
+    a_track,
+    failed,
+    fetched,
+    numbered,
+    staged,
+    synced,
+    unmodified,
+    waiting,
+)
 from tracksync.adapters.postgres import statements
 from tracksync.adapters.postgres.columns import ADMIN_COLUMNS
 from tracksync.adapters.postgres.ledger import _outcomes, fenced
@@ -23,16 +37,19 @@ from tracksync.core.tracks.model import MergeCounters
 
 if TYPE_CHECKING:
     from tracksync.adapters.postgres.database import PostgresDatabase
+    from tracksync.core.tracks.model import ItemResult
 
 EVERYTHING = "SELECT ctid::text, xmin::text, xmax::text, t::text FROM tracks AS t ORDER BY slug"
 WAL_OF_A_MERGE_WITHOUT_CHANGES = 8192
 """Bytes; one row lock, one commit record, and now and then the server's own notes."""
 
 
-async def test_nothing_changed_means_nothing_written(database: PostgresDatabase, database_url: str) -> None:
+async def test_nothing_changed_and_nothing_asked_for_means_nothing_written(
+    database: PostgresDatabase, database_url: str
+) -> None:
     items = [fetched(f"track{number}", city="Bern", phone=None, total_laps=number) for number in range(1090)]
     await synced(database, numbered(1090), items)
-    ticket = await staged(database, numbered(1090), items)
+    ticket = await staged(database, numbered(1090), refresh=None)
     fetch_all(database_url, "SELECT pg_switch_wal()")
     before = fetch_all(database_url, EVERYTHING)
     start = fetch_all(database_url, "SELECT pg_current_wal_insert_lsn()::text")[0][0]
@@ -40,6 +57,33 @@ async def test_nothing_changed_means_nothing_written(database: PostgresDatabase,
     wal = fetch_all(database_url, "SELECT pg_current_wal_insert_lsn() - %s::pg_lsn", start)[0][0]
     assert fetch_all(database_url, EVERYTHING) == before
     assert wal <= WAL_OF_A_MERGE_WITHOUT_CHANGES
+
+
+async def test_dashboards_that_say_the_same_as_before_leave_tracks_byte_identical(
+    database: PostgresDatabase, database_url: str
+) -> None:
+    items = [fetched(f"track{number}", city="Bern", phone=None, total_laps=number) for number in range(100)]
+    await synced(database, numbered(100), items)
+    before = fetch_all(database_url, EVERYTHING)
+    assert await synced(database, numbered(100), items) == MergeCounters(unchanged=100)
+    assert await synced(database, numbered(100), [unmodified(f"track{number}") for number in range(100)]) == (
+        MergeCounters(unchanged=100)
+    )
+    assert fetch_all(database_url, EVERYTHING) == before
+    assert fetch_all(database_url, "SELECT DISTINCT unmodified FROM track_freshness") == [(1,)]
+
+
+async def test_only_what_was_asked_for_in_this_run_has_its_freshness_written(
+    database: PostgresDatabase, database_url: str
+) -> None:
+    versions = "SELECT t.slug, f.xmin::text FROM track_freshness AS f JOIN tracks AS t ON t.id = f.track_id"
+    await synced(database, numbered(100), [fetched(f"track{number}") for number in range(90)])
+    before = dict(fetch_all(database_url, versions))
+    outcomes: list[ItemResult] = [fetched("track1"), unmodified("track2"), failed("track3"), fetched("track95")]
+    await synced(database, numbered(100), outcomes)
+    after = dict(fetch_all(database_url, versions))
+    assert {slug for slug, version in after.items() if before.get(slug) != version} == {item.slug for item in outcomes}
+    assert len(after) == 91
 
 
 async def test_a_merge_touches_only_the_rows_that_differ(database: PostgresDatabase, database_url: str) -> None:
@@ -56,16 +100,18 @@ async def test_a_merge_touches_only_the_rows_that_differ(database: PostgresDatab
 @pytest.mark.parametrize("count", [1090, 20_000])
 async def test_a_whole_catalogue_is_merged(database: PostgresDatabase, database_url: str, count: int) -> None:
     items = [fetched(f"track{number}", city=f"City {number}", total_laps=number) for number in range(count)]
-    ticket = await database.ledger.open_run(_run := (await staged(database, a_listing("seed"))).identity)
-    assert ticket.epoch == 2
-    await database.ledger.stage_listing(ticket, numbered(count), fetch_dashboards=True)
+    _run = a_run()
+    ticket = await database.ledger.open_run(_run, spec_hash=SPEC)
+    await database.ledger.stage_listing(ticket, numbered(count), refresh=ALL)
     for start in range(0, count, 1000):
         await database.ledger.record_items(ticket, items[start : start + 1000])
-    assert await database.ledger.pending_slugs(ticket) == []
+    assert await waiting(database, ticket) == []
     assert await database.tracks.merge(ticket) == MergeCounters(inserted=count)
     total = fetch_all(database_url, "SELECT count(DISTINCT id), count(DISTINCT slug), sum(total_laps) FROM tracks")
     assert total == [(count, count, count * (count - 1) // 2)]
     assert await database.tracks.count_active(_run.source) == count
+    question = "SELECT count(*) FROM track_freshness WHERE as_of = %s"
+    assert fetch_all(database_url, question, ticket.planned_start) == [(count,)]
 
 
 @pytest.mark.parametrize("column", ADMIN_COLUMNS)
@@ -131,12 +177,43 @@ async def test_closing_a_run_that_succeeded_keeps_failures_and_no_personal_data(
     assert "555-0100" not in json.dumps(stored)
 
 
+async def test_a_failed_run_that_keeps_its_checkpoint_keeps_its_items(
+    database: PostgresDatabase, database_url: str
+) -> None:
+    ticket = await staged(database, a_listing("a", "b"), [fetched("a", city="Bern"), failed("b")])
+    await database.ledger.close_run(
+        ticket, outcome=Outcome.FAILED, reason="Because", results=NO_RESULTS, keep_checkpoint=True
+    )
+    items = fetch_all(database_url, "SELECT slug, state FROM sync_items ORDER BY slug")
+    assert items == [("a", "fetched"), ("b", "failed")]
+    assert fetch_all(database_url, "SELECT state, finished_at IS NOT NULL, listing->>'listed' FROM runs") == [
+        ("failed", True, "2")
+    ]
+
+
+async def test_a_batch_of_attempts_says_when_each_item_was_tried_last(
+    database: PostgresDatabase, database_url: str
+) -> None:
+    ticket = await staged(database, a_listing("a", "b"))
+    await database.ledger.record_items(ticket, [failed("a")])
+    await database.ledger.record_items(ticket, [fetched("a")])
+    question = "SELECT slug, attempts, finished_at > (SELECT created_at FROM runs) FROM sync_items ORDER BY slug"
+    assert fetch_all(database_url, question) == [("a", 2, True), ("b", 0, None)]
+
+
+async def test_the_freshness_holds_nothing_that_a_page_said(database: PostgresDatabase, database_url: str) -> None:
+    await synced(database, a_listing("a", "b"), [fetched("a", phone="555-0100", street="Lane 1"), failed("b")])
+    rows = fetch_all(database_url, "SELECT to_jsonb(f)::text FROM track_freshness AS f")
+    assert len(rows) == 2
+    assert not re.search("555-0100|Lane", "".join(text for (text,) in rows))
+
+
 async def test_a_run_that_is_opened_again_is_running_and_has_its_new_attempt(
     database: PostgresDatabase, database_url: str
 ) -> None:
     ticket = await staged(database, a_listing("a"))
     await database.ledger.close_run(ticket, outcome=Outcome.FAILED, reason="Because", results=NO_RESULTS)
-    await database.ledger.open_run(type(ticket.identity)(ticket.identity.run_id, "nightly", "racing", 2, "liverc"))
+    await database.ledger.open_run(a_run(run_id=ticket.identity.run_id, attempt=2), spec_hash=SPEC)
     rows = fetch_all(database_url, "SELECT state, attempt, epoch, reason, results, finished_at FROM runs")
     assert rows == [("running", 2, 2, "", None, None)]
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
+import psycopg
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -14,6 +18,7 @@ from sqlalchemy import MetaData, create_engine
 from sqlalchemy.pool import NullPool
 
 from tests.support.postgres import fetch_all
+from tests.support.store import WEEKLY, a_listing, a_run, waiting
 from tracksync.adapters.postgres.columns import TRACK_COLUMNS
 from tracksync.adapters.postgres.database import PostgresDatabase
 from tracksync.adapters.postgres.migrate import (
@@ -40,6 +45,47 @@ SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename <> 'tr
 """
 
 
+RUN, ITEM = "6c9bd7a0-0000-4000-8000-000000000001", "INSERT INTO sync_items ({}) VALUES ({})"
+FILL_0001 = """
+INSERT INTO tracks (source, slug, slug_as_listed, name, track_url, events_url, is_featured, kind, city, total_laps,
+                    is_followed, start_finish_line, latitude)
+SELECT 'liverc', 'track' || n, 'Track' || n, 'Track ' || n, 'https://x/', 'https://x/events', n % 2 = 0, 'track',
+       'City ' || n, n, true, '{"a": 1}', 46.9 FROM generate_series(1, 200) AS n;
+INSERT INTO runs (run_id, name, namespace, source, state, attempt, epoch, finished_at, reason, results)
+SELECT gen_random_uuid(), 'r', 'ns', 'liverc', s, 2, 3, CASE s WHEN 'running' THEN NULL ELSE now() END, 'R',
+       '{"listed": 1}'
+FROM unnest(ARRAY['running', 'succeeded', 'completed_with_errors', 'failed', 'cancelled']) AS s;
+INSERT INTO sync_items (run_id, slug, slug_as_listed, name, track_url, events_url, is_featured, kind, state, dashboard,
+                        attempts, error_class, http_status)
+SELECT run_id, s, s, s, s, s, true, 'track', s, CASE s WHEN 'fetched' THEN '{"city": "Bern"}'::jsonb END, 1,
+       CASE s WHEN 'failed' THEN 'Timeout' END, CASE s WHEN 'failed' THEN 503 END
+FROM runs, unnest(ARRAY['waiting', 'fetched', 'failed', 'listed']) AS s WHERE runs.state = 'running';
+"""
+COLUMNS_OF = """
+SELECT column_name FROM information_schema.columns WHERE table_schema = 'public' AND table_name = %s ORDER BY 1
+"""
+
+
+def insert_run_and_item(connection: psycopg.Connection[tuple[Any, ...]], **values: str) -> None:
+    connection.execute(
+        "INSERT INTO runs (run_id, name, namespace, source, state, attempt, epoch)"
+        " VALUES (%s, 'r', 'ns', 'liverc', 'running', 1, 1) ON CONFLICT DO NOTHING",
+        [RUN],
+    )
+    texts = dict.fromkeys(("slug_as_listed", "name", "track_url", "events_url", "kind"), "x")
+    row = {"run_id": RUN, "slug": uuid4().hex, "is_featured": "true", **texts, **values}
+    connection.execute(ITEM.format(", ".join(row), ", ".join(["%s"] * len(row))), list(row.values()))
+
+
+def migrated_to(url: str, revision: str) -> None:
+    """Bring an empty database to a revision that may be older than this build's."""
+    engine = engine_of(url)
+    with engine.begin() as connection:
+        config = alembic_config()
+        config.attributes.update(connection=connection, on_version_apply=())
+        command.upgrade(config, revision)
+
+
 def engine_of(url: str):  # type: ignore[no-untyped-def]  # noqa: ANN201 -- SQLAlchemy's Engine, of one test's use
     return create_engine(url.replace("postgresql://", "postgresql+psycopg://"), poolclass=NullPool)
 
@@ -52,7 +98,7 @@ def test_an_empty_database_is_brought_to_the_expected_revision_and_each_step_is_
     steps: list[str] = []
     assert current_and_expected(empty_database_url) == (None, EXPECTED_REVISION)
     assert migrate(empty_database_url, on_step=steps.append) == MigrationReport(None, EXPECTED_REVISION)
-    assert steps == ["0001"]
+    assert steps == ["0001", "0002"]
     assert current_and_expected(empty_database_url) == (EXPECTED_REVISION, EXPECTED_REVISION)
 
 
@@ -81,6 +127,55 @@ def test_a_step_that_fails_leaves_nothing_behind(empty_database_url: str) -> Non
     )
 
 
+def test_a_database_that_was_filled_at_the_first_revision_keeps_every_row(empty_database_url: str) -> None:
+    url = empty_database_url
+    migrated_to(url, "0001")
+    with psycopg.connect(url) as connection:
+        connection.execute(FILL_0001)
+    tables = ("tracks", "runs", "sync_items")
+    kept = {table: ", ".join(name for (name,) in fetch_all(url, COLUMNS_OF, table)) for table in tables}
+    before = {table: fetch_all(url, f"SELECT {kept[table]} FROM {table} ORDER BY 1, 2, 3") for table in tables}
+    assert [len(rows) for rows in before.values()] == [200, 5, 4]
+    assert migrate(url) == MigrationReport("0001", EXPECTED_REVISION)
+    after = {table: fetch_all(url, f"SELECT {kept[table]} FROM {table} ORDER BY 1, 2, 3") for table in tables}
+    assert after == before
+
+
+async def test_a_run_that_an_older_build_left_behind_starts_from_zero(empty_database_url: str) -> None:
+    url = empty_database_url
+    migrated_to(url, "0001")
+    with psycopg.connect(url) as connection:
+        connection.execute(FILL_0001)
+    migrate(url)
+    run_id = str(fetch_all(url, "SELECT run_id FROM runs WHERE state = 'running'")[0][0])
+    async with await PostgresDatabase.connect(url, application_name="tests") as database:
+        ticket = await database.ledger.open_run(a_run(run_id=run_id), spec_hash="")
+        assert (ticket.epoch, ticket.checkpoint) == (4, None)
+        assert await database.ledger.pending_dashboards(ticket) == []
+        await database.ledger.stage_listing(ticket, a_listing("track1", "new"), refresh=WEEKLY)
+        assert await waiting(database, ticket) == ["new", "track1"]
+
+
+def test_an_older_build_can_finish_what_it_has_begun(database_url: str) -> None:
+    columns = "run_id, slug, slug_as_listed, name, track_url, events_url, is_featured, kind, state"
+    fetch_all(
+        database_url,
+        "INSERT INTO runs (run_id, name, namespace, source, state, attempt, epoch)"
+        " VALUES (%s, 'r', 'ns', 'liverc', 'running', 1, 1)",
+        RUN,
+    )
+    item = f"INSERT INTO sync_items ({columns}) VALUES (%s, %s, 'x', 'x', 'x', 'x', true, 'track', 'waiting')"
+    for slug in ("a", "b"):
+        fetch_all(database_url, item, RUN, slug)
+    fetch_all(
+        database_url, "UPDATE sync_items SET state = 'failed', error_class = 'Timeout', attempts = 1 WHERE slug = 'a'"
+    )
+    fetch_all(database_url, "UPDATE sync_items SET state = 'fetched', dashboard = '{}', attempts = 1 WHERE slug = 'b'")
+    fetch_all(database_url, "UPDATE runs SET state = 'succeeded', finished_at = now()")
+    rows = fetch_all(database_url, "SELECT spec_hash, checkpoint_format, listing FROM runs")
+    assert rows == [("", None, None)]
+
+
 def test_migrations_build_exactly_the_tables(database_url: str) -> None:
     engine = engine_of(database_url)
     with engine.connect() as connection:
@@ -107,7 +202,7 @@ def test_another_programs_tables_and_revisions_are_left_alone(empty_database_url
 
 async def test_a_database_without_tables_names_the_revision_and_the_remedy(empty_database_url: str) -> None:
     async with await PostgresDatabase.connect(empty_database_url, application_name="tests") as database:
-        with pytest.raises(SchemaMismatchError, match=r"no TrackSync tables.*0001.*tracksync migrate"):
+        with pytest.raises(SchemaMismatchError, match=r"no TrackSync tables.*0002.*tracksync migrate"):
             await database.ledger.verify_schema()
 
 
@@ -116,7 +211,7 @@ async def test_a_newer_database_names_both_revisions_and_is_not_touched(
 ) -> None:
     fetch_all(database_url, "UPDATE tracksync_version SET version_num = '9999'")
     for call in (database.ledger.verify_schema(), asyncio.to_thread(migrate, database_url)):
-        with pytest.raises(SchemaMismatchError, match=r"9999.*0001.*newer TrackSync"):
+        with pytest.raises(SchemaMismatchError, match=r"9999.*0002.*newer TrackSync"):
             await call
     assert current_and_expected(database_url) == ("9999", EXPECTED_REVISION)
 
@@ -124,7 +219,7 @@ async def test_a_newer_database_names_both_revisions_and_is_not_touched(
 async def test_a_dropped_table_is_a_schema_mismatch_and_no_traceback_of_sql(
     database: PostgresDatabase, database_url: str
 ) -> None:
-    fetch_all(database_url, "DROP TABLE sync_items, tracks")
+    fetch_all(database_url, "DROP TABLE sync_items, track_freshness, tracks")
     with pytest.raises(SchemaMismatchError, match="tracksync migrate"):
         await database.tracks.count_active("liverc")
 
@@ -140,6 +235,32 @@ def test_a_user_who_may_not_create_tables_is_told_so(empty_database_url: str) ->
         fetch_all(empty_database_url, f"DROP ROLE {role}")
 
 
-def test_the_metadata_has_the_three_tables() -> None:
+def test_the_metadata_has_the_six_tables() -> None:
     assert isinstance(METADATA, MetaData)
-    assert sorted(METADATA.tables) == ["runs", "sync_items", "tracks"]
+    tables = ["robots", "runs", "source_domains", "sync_items", "track_freshness", "tracks"]
+    assert sorted(METADATA.tables) == tables
+
+
+def test_a_robots_body_beyond_what_is_kept_is_refused(database_url: str) -> None:
+    insert = "INSERT INTO robots VALUES ('example.org', 'a.example.org', 200, true, NULL, now(), repeat('x', %s))"
+    fetch_all(database_url, insert, 8192)
+    with pytest.raises(psycopg.errors.CheckViolation, match="robots_body_check"):
+        fetch_all(database_url, insert.replace("'a.", "'b."), 8193)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param({"state": "failed"}, id="failed without a class"),
+        pytest.param({"state": "listed", "error_class": "Timeout"}, id="a class on what was not asked for"),
+        pytest.param({"state": "unmodified", "error_class": "Timeout"}, id="a class on a success"),
+        pytest.param({"state": "failed", "error_class": "Timeout", "next_try": "now"}, id="a next try after the last"),
+        pytest.param({"state": "unmodified", "dashboard": "{}"}, id="values of what was confirmed"),
+        pytest.param({"state": "sleeping"}, id="a state that nobody knows"),
+    ],
+)
+def test_an_item_that_contradicts_itself_is_refused(database_url: str, values: dict[str, str]) -> None:
+    with psycopg.connect(database_url) as connection:
+        insert_run_and_item(connection, state="waiting", error_class="Timeout", next_try="now")
+        with pytest.raises(psycopg.errors.CheckViolation):
+            insert_run_and_item(connection, **values)

@@ -1,8 +1,9 @@
-"""The store's two adapters behind one fixture: the suite states what both promise."""
+"""The store's two adapters behind one fixture, and those of what is shared about a source: what both promise."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -11,13 +12,37 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from tests.support.postgres import PostgresServer, fetch_all, postgres_server
-from tracksync.adapters.memory import MemoryDatabase
+from tracksync.adapters.memory import ManualClock, MemoryDatabase
+from tracksync.adapters.memory_source import MemoryPace, MemoryRobots
 from tracksync.adapters.postgres.database import PostgresDatabase
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from datetime import timedelta
+
+    from tracksync.ports import RobotsCache, RunTicket, SharedPace
 
 __all__ = ["database_url", "migrated_url", "postgres_server", "store"]
+
+DOMAIN = "example.org"
+EMPTY = "TRUNCATE tracks, runs, sync_items, track_freshness, source_domains, robots"
+FRESHNESS = """
+SELECT f.as_of, f.fetched_at, f.last_attempt_at, f.http_status, f.etag, f.last_modified, f.attempts, f.unmodified,
+       f.last_error_class, f.parser_version
+FROM track_freshness AS f JOIN tracks AS t ON t.id = f.track_id WHERE t.source = 'liverc' AND t.slug = %s
+"""
+FRESHNESS_COLUMNS = (
+    "as_of",
+    "fetched_at",
+    "last_attempt_at",
+    "http_status",
+    "etag",
+    "last_modified",
+    "attempts",
+    "unmodified",
+    "last_error_class",
+    "parser_version",
+)
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +54,7 @@ def migrated_url(postgres_server: PostgresServer) -> Iterator[str]:
 @pytest.fixture
 def database_url(migrated_url: str) -> str:
     """URL of an emptied database: making one for each row of a table would take most of the suite's time."""
-    fetch_all(migrated_url, "TRUNCATE tracks, runs, sync_items")
+    fetch_all(migrated_url, EMPTY)
     return migrated_url
 
 
@@ -57,6 +82,47 @@ class Store:
     def deactivate(self, slug: str) -> None:
         self.edit(slug, is_active=False, deactivated_at="2026-01-01T00:00:00+00:00")
 
+    def freshness(self, slug: str) -> dict[str, Any] | None:
+        """Return the row of `track_freshness` of a track, with the class of error as text; None when there is none."""
+        if self.url is not None:
+            rows = fetch_all(self.url, FRESHNESS, slug)
+            return dict(zip(FRESHNESS_COLUMNS, rows[0], strict=True)) if rows else None
+        assert isinstance(self.database, MemoryDatabase)
+        row = self.database.freshness.get(("liverc", slug))
+        if row is None:
+            return None
+        columns = asdict(row)
+        return {**columns.pop("validators"), **columns}
+
+    def age(self, time: timedelta) -> None:
+        """Let everything that is known of dashboards be older by this."""
+        if self.url is not None:
+            fetch_all(self.url, "UPDATE track_freshness SET as_of = as_of - %s", time)
+            return
+        assert isinstance(self.database, MemoryDatabase)
+        for row in self.database.freshness.values():
+            row.as_of = row.as_of - time if row.as_of else None
+
+    def spoil(self, ticket: RunTicket, *, checkpoint_format: int | None, listing: object) -> None:
+        """Overwrite what the run's row says about its checkpoint."""
+        run_id = ticket.identity.run_id
+        if self.url is not None:
+            question = "UPDATE runs SET checkpoint_format = %s, listing = %s WHERE run_id = %s"
+            fetch_all(self.url, question, checkpoint_format, Jsonb(listing), run_id)
+            return
+        assert isinstance(self.database, MemoryDatabase)
+        run = self.database.runs[run_id]
+        run.checkpoint_format, run.listing = checkpoint_format, listing
+
+    def lose_item(self, ticket: RunTicket, slug: str) -> None:
+        """Delete a staged item behind the ledger's back."""
+        run_id = ticket.identity.run_id
+        if self.url is not None:
+            fetch_all(self.url, "DELETE FROM sync_items WHERE run_id = %s AND slug = %s", run_id, slug)
+            return
+        assert isinstance(self.database, MemoryDatabase)
+        del self.database.items[run_id][slug]
+
     async def row(self, slug: str) -> dict[str, object]:
         found = await self.database.tracks.find_tracks(include_inactive=True)
         return next(dict(track.columns) for track in found if track.columns["slug"] == slug)
@@ -70,3 +136,54 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
     url = request.getfixturevalue("database_url")
     async with await PostgresDatabase.connect(url, application_name="tests") as connected:
         yield Store(connected, url)
+
+
+@dataclass
+class PaceBed:
+    """Two users of one domain's pace, one of another domain's, and a way to let time pass for all of them."""
+
+    one: SharedPace
+    two: SharedPace
+    elsewhere: SharedPace
+    clock: ManualClock | None = None
+    url: str | None = None
+
+    def pass_time(self, seconds: float) -> None:
+        if self.clock is not None:
+            self.clock.advance(seconds)
+            return
+        assert self.url is not None
+        question = (
+            "UPDATE source_domains SET next_free = next_free - %s * interval '1 second',"
+            " paused_until = paused_until - %s * interval '1 second'"
+        )
+        fetch_all(self.url, question, seconds, seconds)
+
+
+@pytest.fixture(params=["memory", "postgres"])
+async def bed(request: pytest.FixtureRequest) -> AsyncIterator[PaceBed]:
+    if request.param == "memory":
+        clock = ManualClock()
+        pace = MemoryPace(clock)
+        yield PaceBed(pace, pace, MemoryPace(clock), clock=clock)
+        return
+    url = request.getfixturevalue("database_url")
+    first = PostgresDatabase.prepare(url, application_name="tests")
+    second = PostgresDatabase.prepare(url, application_name="tests")
+    async with first, second:
+        yield PaceBed(first.pace(DOMAIN), second.pace(DOMAIN), second.pace("elsewhere.example"), url=url)
+
+
+@pytest.fixture(params=["memory", "postgres"])
+async def robots(request: pytest.FixtureRequest) -> AsyncIterator[RobotsCache]:
+    if request.param == "memory":
+        yield MemoryRobots()
+        return
+    url = request.getfixturevalue("database_url")
+    async with PostgresDatabase.prepare(url, application_name="tests") as database:
+        yield database.robots
+
+
+def at(minute: int) -> datetime:
+    """Return an instant; each minute is another one."""
+    return datetime(2026, 1, 31, 2, minute, tzinfo=UTC)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.store import a_listing, a_run, a_track, failed, fetched, staged, synced
-from tracksync.core.tracks.model import DASHBOARD_COLUMNS, MergeCounters
+from tracksync.core.tracks.model import DASHBOARD_COLUMNS, FetchedItem, MergeCounters
 
 if TYPE_CHECKING:
     from tests.ports.conftest import Store
@@ -67,7 +67,7 @@ async def test_a_value_replaces_a_blank_clears_and_an_absent_column_preserves(st
 @pytest.mark.parametrize("column", DASHBOARD_COLUMNS)
 async def test_each_dashboard_column_is_written_and_cleared(store: Store, column: str) -> None:
     value: str | int = 12 if column.startswith("total_") else "12"
-    await synced(store.database, a_listing("a"), [fetched("a", **{column: value})])
+    await synced(store.database, a_listing("a"), [FetchedItem("a", {column: value})])
     stored = (await store.row("a"))[column]
     assert (stored, type(stored)) == (value, type(value))
     counters = await synced(store.database, a_listing("a"), [fetched("a", **{column: None})])

@@ -1,36 +1,94 @@
-"""Random histories end in equal tables and equal counters on the real adapter and on its twin."""
+"""Random histories end in equal tables and equal counters on the real adapter and on its twin.
+
+Each day may crash or be closed halfway and go on in another epoch, and finds the dashboards older than the day before.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.ports.conftest import EMPTY, Store, at
 from tests.support.postgres import fetch_all
-from tests.support.store import a_listing, a_track, failed, fetched, synced
+from tests.support.store import (
+    ALL,
+    NO_RESULTS,
+    SPEC,
+    WEEKLY,
+    a_listing,
+    a_run,
+    a_track,
+    failed,
+    fetched,
+    unmodified,
+)
+from tracksync.adapters.clock import SystemClock
 from tracksync.adapters.memory import MemoryDatabase
 from tracksync.adapters.postgres.database import PostgresDatabase
+from tracksync.api.result import Outcome
+from tracksync.core.tracks.freshness import Refresh
 from tracksync.core.tracks.model import TEXT_COLUMNS, TOTAL_COLUMNS
 
 if TYPE_CHECKING:
     from tests.support.store import Database
-    from tracksync.core.tracks.model import FailedItem, FetchedItem, ListedTrack, MergeCounters
+    from tracksync.core.tracks.model import ItemResult, ListedTrack
+    from tracksync.ports import RunIdentity, RunTicket
 
 OF_THE_RUN_ITSELF = ("id", "created_at", "updated_at", "last_seen_at", "deactivated_at")
 
-slugs = st.sampled_from(["a", "b", "c", "d-1", "9"])
+SLUGS = ("a", "d-1", "9")
+"""Few, so that a slug meets many outcomes in one history."""
+slugs = st.sampled_from(SLUGS)
 texts = st.text(max_size=4)
 """Whatever Unicode has, NUL and lone surrogates included."""
 values = st.dictionaries(st.sampled_from(TEXT_COLUMNS[:4]), st.none() | texts, max_size=3)
 totals = st.dictionaries(st.sampled_from(TOTAL_COLUMNS[:2]), st.none() | st.integers(-1, 2**63), max_size=2)
 tracks = st.builds(lambda slug, name, star: a_track(slug, name or "x", is_featured=star), slugs, texts, st.booleans())
-items = st.one_of(st.builds(lambda slug, a, b: fetched(slug, **a, **b), slugs, values, totals), slugs.map(failed))
-days = st.lists(
-    st.tuples(st.lists(tracks, max_size=5), st.lists(items, max_size=6), st.sets(slugs, max_size=2)), max_size=4
+etags = st.sampled_from([None, '"1"', '"2"', "x" * 600])
+items = st.one_of(
+    st.builds(lambda slug, etag, a, b: fetched(slug, etag=etag, **a, **b), slugs, etags, values, totals),
+    slugs.map(unmodified),
+    st.builds(lambda slug, next_try: failed(slug, next_try=next_try), slugs, st.sampled_from([None, at(1), at(2)])),
 )
-Day = tuple["list[ListedTrack]", "list[FetchedItem | FailedItem]", set[str]]
+refreshes = st.sampled_from([None, ALL, WEEKLY, Refresh(WEEKLY.after, parser_version=2)])
+TIMES = ("as_of", "fetched_at", "last_attempt_at")
+
+
+@dataclass(frozen=True)
+class Day:
+    """A run: its catalogue, what its first epoch finds out, what ends that epoch, what the next one finds out."""
+
+    listed: list[ListedTrack]
+    first: list[ItemResult]
+    interruption: str | None
+    second: list[ItemResult]
+    merges: int
+    refresh: Refresh | None
+    deactivated: set[str]
+    age: timedelta
+    run: RunIdentity = field(default_factory=a_run)
+
+
+days = st.lists(
+    st.builds(
+        Day,
+        listed=st.lists(tracks, min_size=1, max_size=5),
+        first=st.lists(items, min_size=1, max_size=6),
+        interruption=st.sampled_from([None, "crash", "crash after merge", "keep", "drop", "cancel", "other spec"]),
+        second=st.lists(items, max_size=4),
+        merges=st.integers(1, 2),
+        refresh=refreshes,
+        deactivated=st.sets(slugs, max_size=2),
+        age=st.sampled_from([timedelta(0), timedelta(days=2), timedelta(days=7)]),
+    ),
+    min_size=2,
+    max_size=6,
+)
 
 
 async def table(database: Database) -> list[dict[str, object]]:
@@ -38,28 +96,78 @@ async def table(database: Database) -> list[dict[str, object]]:
     return [{k: v for k, v in track.columns.items() if k not in OF_THE_RUN_ITSELF} for track in found]
 
 
+def known(store: Store, slug: str) -> dict[str, object] | None:
+    """Return what is known of the dashboard; of times only that they are known, and which of them are equal."""
+    row = store.freshness(slug)
+    if row is None:
+        return None
+    times = [row.pop(column) for column in TIMES]
+    return {**row, "known": [time is not None for time in times], "fetched last": times[1] == times[2]}
+
+
+async def staged(database: Database, day: Day, *, spec_hash: str = SPEC) -> tuple[RunTicket, object]:
+    """Open the day's run, stage what no checkpoint has, and return all that the ledger tells of it."""
+    ticket = await database.ledger.open_run(day.run, spec_hash=spec_hash)
+    if ticket.checkpoint is None:
+        await database.ledger.stage_listing(ticket, a_listing(*day.listed), refresh=day.refresh)
+    return ticket, (ticket.epoch, ticket.checkpoint, await database.ledger.pending_dashboards(ticket))
+
+
+async def interrupt(database: Database, ticket: RunTicket, interruption: str) -> None:
+    if interruption == "crash after merge":
+        await database.tracks.merge(ticket)
+    if interruption in {"keep", "drop", "cancel"}:
+        await database.ledger.close_run(
+            ticket,
+            outcome=Outcome.CANCELLED if interruption == "cancel" else Outcome.FAILED,
+            reason="Because",
+            results=NO_RESULTS,
+            keep_checkpoint=interruption != "drop",
+        )
+
+
+async def live(database: Database, day: Day) -> list[object]:
+    """Do the day's run, and return everything that was to be seen of it on the way."""
+    ticket, told = await staged(database, day)
+    seen = [told]
+    await database.ledger.record_items(ticket, day.first)
+    if day.interruption is not None:
+        await interrupt(database, ticket, day.interruption)
+        spec_hash = "hash of another spec" if day.interruption == "other spec" else SPEC
+        ticket, told = await staged(database, day, spec_hash=spec_hash)
+        seen.append(told)
+    await database.ledger.record_items(ticket, day.second)
+    seen.append(await database.ledger.pending_dashboards(ticket))
+    seen += [await database.tracks.merge(ticket) for _ in range(day.merges)]
+    await database.ledger.close_run(ticket, outcome=Outcome.SUCCEEDED, reason="Done", results=NO_RESULTS)
+    return seen
+
+
 async def play(url: str, history: list[Day]) -> None:
-    twin = MemoryDatabase()
+    # The same clock for both, since what is due depends on the time of day.
+    twin = MemoryDatabase(SystemClock())
     async with await PostgresDatabase.connect(url, application_name="tests") as real:
-        for listed, outcomes, deactivated in history:
-            counters: list[MergeCounters] = [
-                await synced(database, a_listing(*listed), outcomes) for database in (twin, real)
-            ]
-            assert counters[0] == counters[1]
+        stores = (Store(twin), Store(real, url))
+        for day in history:
+            assert await live(twin, day) == await live(real, day)
             assert await table(real) == await table(twin)
+            for slug in SLUGS:
+                assert known(stores[0], slug) == known(stores[1], slug), slug
+            for store in stores:
+                store.age(day.age)
             fetch_all(
                 url,
                 "UPDATE tracks SET is_active = false, deactivated_at = now() WHERE is_active AND slug = ANY(%s)",
-                list(deactivated),
+                list(day.deactivated),
             )
-            for slug in deactivated & {key[1] for key in twin.rows}:
+            for slug in day.deactivated & {key[1] for key in twin.rows}:
                 twin.rows["liverc", slug]["is_active"] = False
 
 
 @given(history=days)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_history_gives_equal_tables_and_counters(database_url: str, history: list[Day]) -> None:
-    fetch_all(database_url, "TRUNCATE tracks, runs, sync_items")
+    fetch_all(database_url, EMPTY)
     asyncio.run(play(database_url, history))
     assert fetch_all(database_url, "SELECT count(*) FROM tracks WHERE is_active = (deactivated_at IS NOT NULL)") == [
         (0,)

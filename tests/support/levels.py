@@ -39,6 +39,7 @@ LEVEL_OF_FOLDER: Final = {
     "wiring": 4,
     "ports": 2,
     "database": 5,
+    "hostile": 5,
     "apiserver": 6,
     "cluster": 7,
     "e2e": 7,

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from tracksync.api.job import Results
-from tracksync.core.tracks.model import FailedItem, FetchedItem, ListedTrack, Listing
+from tracksync.core.tracks.freshness import Refresh
+from tracksync.core.tracks.model import FailedItem, FetchedItem, ListedTrack, Listing, UnmodifiedItem, Validators
 from tracksync.errors import ItemErrorClass
 from tracksync.ports import RunIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from tracksync.adapters.memory import MemoryDatabase
     from tracksync.adapters.postgres.database import PostgresDatabase
@@ -21,6 +24,10 @@ if TYPE_CHECKING:
     Database = MemoryDatabase | PostgresDatabase
 
 NO_RESULTS = Results()
+SPEC = "hash of a spec"
+ALL = Refresh(after=timedelta(0), parser_version=1)
+"""Every dashboard is due."""
+WEEKLY = Refresh(after=timedelta(days=7), parser_version=1)
 
 
 def a_run(*, source: str = "liverc", attempt: int = 1, run_id: str | None = None) -> RunIdentity:
@@ -40,26 +47,45 @@ def numbered(count: int) -> Listing:
     return a_listing(*(f"track{number}" for number in range(count)))
 
 
-def fetched(slug: str, **values: str | int | None) -> FetchedItem:
-    return FetchedItem(slug, values)
+def fetched(slug: str, *, etag: str | None = None, **values: str | int | None) -> FetchedItem:
+    return FetchedItem(slug, values, Validators(etag))
 
 
-def failed(slug: str, *, http_status: int | None = 503) -> FailedItem:
-    return FailedItem(slug, ItemErrorClass.HTTP_STATUS, http_status)
+def unmodified(slug: str) -> UnmodifiedItem:
+    return UnmodifiedItem(slug)
+
+
+def failed(slug: str, *, http_status: int | None = 503, next_try: datetime | None = None) -> FailedItem:
+    return FailedItem(slug, ItemErrorClass.HTTP_STATUS, http_status, next_try)
 
 
 async def staged(
-    database: Database, listing: Listing, items: Iterable[ItemResult] = (), *, run: RunIdentity | None = None
+    database: Database,
+    listing: Listing,
+    items: Iterable[ItemResult] = (),
+    *,
+    run: RunIdentity | None = None,
+    refresh: Refresh | None = ALL,
 ) -> RunTicket:
     """Open a run, stage the listing and record the outcomes: everything before the merge."""
-    ticket = await database.ledger.open_run(run or a_run())
-    await database.ledger.stage_listing(ticket, listing, fetch_dashboards=True)
+    ticket = await database.ledger.open_run(run or a_run(), spec_hash=SPEC)
+    await database.ledger.stage_listing(ticket, listing, refresh=refresh)
     await database.ledger.record_items(ticket, list(items))
     return ticket
 
 
+async def waiting(database: Database, ticket: RunTicket) -> list[str]:
+    """Return the slugs that still wait for their dashboard."""
+    return [due.slug for due in await database.ledger.pending_dashboards(ticket)]
+
+
 async def synced(
-    database: Database, listing: Listing, items: Iterable[ItemResult] = (), *, run: RunIdentity | None = None
+    database: Database,
+    listing: Listing,
+    items: Iterable[ItemResult] = (),
+    *,
+    run: RunIdentity | None = None,
+    refresh: Refresh | None = ALL,
 ) -> MergeCounters:
     """Do a run up to and including its merge, and return the merge's counters."""
-    return await database.tracks.merge(await staged(database, listing, items, run=run))
+    return await database.tracks.merge(await staged(database, listing, items, run=run, refresh=refresh))

@@ -33,10 +33,11 @@ Handler = Callable[[Request, asyncio.StreamWriter], Awaitable[None]]
 
 @dataclass(slots=True)
 class Server:
-    """What the server saw."""
+    """What the server saw; requests for a robots.txt stand apart when the server answers them itself."""
 
     port: int = 0
     requests: list[Request] = field(default_factory=list)
+    robots_requests: list[Request] = field(default_factory=list)
     connections: int = 0
     in_flight: int = 0
     most_in_flight: int = 0
@@ -75,9 +76,18 @@ def answers(*replies: bytes) -> Handler:
     return handle
 
 
+NO_ROBOTS = response(status=404)
+
+
 @asynccontextmanager
-async def serving(handler: Handler, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
-    """Serve on a free port of 127.0.0.1 until the context ends; no connection outlives it."""
+async def serving(
+    handler: Handler, *, tls: ssl.SSLContext | None = None, robots: bytes | Handler | None = NO_ROBOTS
+) -> AsyncIterator[Server]:
+    """Serve on a free port of 127.0.0.1 until the context ends; no connection outlives it.
+
+    `robots` is the reply to /robots.txt; None leaves it to the handler.
+    """
+    handle_robots = answers(robots) if isinstance(robots, bytes) else robots or handler
     server, tasks = Server(), set[asyncio.Task[None]]()
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -89,11 +99,12 @@ async def serving(handler: Handler, *, tls: ssl.SSLContext | None = None) -> Asy
                 request_line, *lines = head.strip().split("\r\n")
                 headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
                 request = Request(request_line.split()[1], headers, asyncio.get_running_loop().time(), number)
-                server.requests.append(request)
+                is_robots = robots is not None and request.path == "/robots.txt"
+                (server.robots_requests if is_robots else server.requests).append(request)
                 server.in_flight += 1
                 server.most_in_flight = max(server.most_in_flight, server.in_flight)
                 try:
-                    await handler(request, writer)
+                    await (handle_robots if is_robots else handler)(request, writer)
                     await writer.drain()
                 finally:
                     server.in_flight -= 1

@@ -8,15 +8,18 @@ from tests.liverc.pages import a_catalogue, a_dashboard, rows
 from tests.web.server import Handler, Request, Server, answers, response, serving
 from tracksync import __version__
 from tracksync.adapters.clock import SystemClock
+from tracksync.adapters.memory_source import MemoryPace, MemoryRobots
 from tracksync.adapters.web.budget import LONGEST_PAUSE
 from tracksync.adapters.web.source import WebSource
 from tracksync.api.source import SourceEntry
+from tracksync.core.tracks.model import Validators
 from tracksync.errors import (
     ItemError,
     ItemErrorClass,
     ListingInvalidError,
     SettingsError,
     SourceNotAllowedError,
+    SourceOffError,
     SourceUnavailableError,
 )
 
@@ -25,8 +28,23 @@ DASHBOARD = response(a_dashboard())
 NESTED = response(b"<div><b>" * 60_000)
 
 
-def a_source(entry: SourceEntry, *, rate: float | None = None, concurrency: int | None = None) -> WebSource:
-    return WebSource(entry, requests_per_second=rate, concurrency=concurrency, clock=SystemClock())
+def a_source(
+    entry: SourceEntry,
+    *,
+    rate: float | None = None,
+    concurrency: int | None = None,
+    pace: MemoryPace | None = None,
+    robots: MemoryRobots | None = None,
+) -> WebSource:
+    clock = SystemClock()
+    return WebSource(
+        entry,
+        requests_per_second=rate,
+        concurrency=concurrency,
+        clock=clock,
+        pace=pace or MemoryPace(clock),
+        robots=robots or MemoryRobots(),
+    )
 
 
 async def item_error(handler: Handler) -> ItemError:
@@ -44,11 +62,12 @@ async def test_a_listing_and_a_dashboard_arrive_whole_and_are_counted() -> None:
         listing = await source.fetch_listing()
         assert [track.slug for track in listing.tracks] == ["track0", "track1", "track2"]
         assert listing.is_complete
-        dashboard = await source.fetch_dashboard("track1")
-        assert dashboard.is_proven
+        fetched = await source.fetch_dashboard("track1")
+        assert fetched is not None
+        assert fetched.dashboard.is_proven
         traffic = source.traffic()
     assert [request.host for request in server.requests] == ["live.tracks.example.org", "track1.tracks.example.org"]
-    assert traffic.requests == 2
+    assert (traffic.requests, traffic.robots_requests, traffic.retries) == (4, 2, 0)
     assert traffic.bytes == len(a_catalogue(rows(3)).replace("liverc.com", "tracks.example.org")) + len(a_dashboard())
 
 
@@ -158,8 +177,8 @@ async def test_a_run_may_lower_the_entrys_limits_but_not_raise_them() -> None:
     entry = Server(port=1).entry(rate=10, concurrency=4)
     lower = a_source(entry, rate=2.0, concurrency=1)
     higher = a_source(entry, rate=50.0, concurrency=9)
-    rates = [source._transport._budget._pace.rate for source in (lower, higher)]  # type: ignore[attr-defined]
-    places = [source._transport._budget._in_flight._value for source in (lower, higher)]  # type: ignore[attr-defined]
+    rates = [source._budget._own.rate for source in (lower, higher)]
+    places = [source._budget._in_flight._value for source in (lower, higher)]
     assert (rates, places) == ([2.0, 10.0], [1, 4])
 
 
@@ -197,3 +216,78 @@ async def test_the_contact_is_part_of_the_user_agent() -> None:
 @pytest.mark.parametrize("contact", ["ops@club.net", "https://club.net/bot", "mailto:ops@club.net"])
 def test_a_real_contact_is_enough(contact: str) -> None:
     a_source(SourceEntry(contact=contact))
+
+
+DISALLOWED = response("User-agent: *\nDisallow: /\n", content_type="text/plain")
+
+
+async def test_what_robots_txt_forbids_is_never_asked_for() -> None:
+    async with serving(answers(DASHBOARD), robots=DISALLOWED) as server, a_source(server.entry()) as source:
+        with pytest.raises(ItemError, match=r"robots\.txt of abc\.tracks\.example\.org forbids") as caught:
+            await source.fetch_dashboard("abc")
+        with pytest.raises(SourceNotAllowedError, match=r"robots\.txt of live\.tracks\.example\.org forbids"):
+            await source.fetch_listing()
+    assert caught.value.error_class is ItemErrorClass.ROBOTS_DISALLOWED
+    assert not caught.value.is_transient
+    assert server.requests == []
+
+
+async def test_trap_8_robots_txt_fails_closed() -> None:
+    error = response(status=500)
+    async with serving(answers(DASHBOARD), robots=error) as server, a_source(server.entry()) as source:
+        with pytest.raises(ItemError) as caught:
+            await source.fetch_dashboard("abc")
+        with pytest.raises(SourceUnavailableError, match=r"robots\.txt of live"):
+            await source.fetch_listing()
+    assert caught.value.error_class is ItemErrorClass.ROBOTS_UNREACHABLE
+    assert caught.value.is_transient
+    assert server.requests == []
+
+
+async def test_what_one_run_learnt_of_robots_txt_the_next_one_knows() -> None:
+    robots = MemoryRobots()
+    async with serving(answers(DASHBOARD)) as server:
+        for _ in range(2):
+            async with a_source(server.entry(), robots=robots) as source:
+                await source.fetch_dashboard("abc")
+    assert len(server.robots_requests) == 1
+    assert len(server.requests) == 2
+
+
+async def test_trap_9_a_dashboard_brings_its_validators_and_an_unchanged_one_does_not_come_again() -> None:
+    async def handle(request: Request, writer: asyncio.StreamWriter) -> None:
+        is_known = request.headers.get("if-none-match") == '"1"'
+        writer.write(response(status=304) if is_known else response(a_dashboard(), ETag='"1"'))
+
+    async with serving(handle) as server, a_source(server.entry()) as source:
+        fetched = await source.fetch_dashboard("abc")
+        assert fetched is not None
+        assert fetched.validators == Validators(etag='"1"')
+        assert await source.fetch_dashboard("abc", validators=fetched.validators) is None
+
+
+async def test_trap_10_a_source_that_is_switched_off_is_not_asked_and_no_item_fails_for_it() -> None:
+    clock = SystemClock()
+    pace = MemoryPace(clock)
+    async with serving(answers(DASHBOARD)) as server, a_source(server.entry(), pace=pace) as source:
+        await source.verify_open()
+        await pace.switch(off_reason="asked to stop")
+        source._budget._known_at = -1.0
+        for ask in (source.verify_open, source.fetch_listing, lambda: source.fetch_dashboard("abc")):
+            with pytest.raises(SourceOffError, match="asked to stop"):
+                await ask()
+    assert server.requests == server.robots_requests == []
+
+
+async def test_two_runs_keep_one_rate_as_the_server_counts_it() -> None:
+    clock = SystemClock()
+    pace, robots = MemoryPace(clock), MemoryRobots()
+    async with (
+        serving(answers(DASHBOARD)) as server,
+        a_source(server.entry(rate=20), pace=pace, robots=robots) as first,
+        a_source(server.entry(rate=20), pace=pace, robots=robots) as second,
+    ):
+        await asyncio.gather(*(run.fetch_dashboard(f"t{number}") for run in (first, second) for number in range(5)))
+    times = sorted(request.at for request in [*server.requests, *server.robots_requests])
+    assert len(times) == 20
+    assert all(times[index + 5] - times[index] >= 5 / 20 - 0.06 for index in range(15))

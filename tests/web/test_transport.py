@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import re
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
 from itertools import pairwise
+from time import monotonic as time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,10 +14,14 @@ import pytest
 from tests.web.certificates import Authority
 from tests.web.server import Handler, Request, Server, answers, response, serving
 from tracksync.adapters.clock import SystemClock
-from tracksync.adapters.web.budget import LocalBudget
+from tracksync.adapters.memory_source import MemoryPace
+from tracksync.adapters.web.budget import Ceilings, DomainBudget
 from tracksync.adapters.web.endpoints import Endpoints
-from tracksync.adapters.web.fetching import FetchError, FetchProblem, Limits, Page
+from tracksync.adapters.web.fetching import FetchError, FetchProblem, Limits, Page, RobotsFile
+from tracksync.adapters.web.spacing import HostSpacing
 from tracksync.adapters.web.transport import Site, Transport
+from tracksync.core.tracks.model import Traffic, Validators
+from tracksync.errors import SourceUnavailableError
 
 if TYPE_CHECKING:
     import ssl
@@ -33,19 +39,32 @@ OK = response(PAGE)
 
 @asynccontextmanager
 async def a_transport(
-    entry: SourceEntry, *, scheme: str = "http", tls: ssl.SSLContext | None = None, waits: list[float] | None = None
+    entry: SourceEntry,
+    *,
+    scheme: str = "http",
+    tls: ssl.SSLContext | None = None,
+    waits: list[float] | None = None,
+    is_waiting: bool = False,
 ) -> AsyncIterator[Transport]:
-    """Open a transport whose waits between tries are noted instead of waited for."""
+    """Open a transport whose waits between tries are noted instead of waited for, unless it `is_waiting`."""
 
     async def sleep(seconds: float) -> None:
         if waits is not None:
             waits.append(seconds)
+        await asyncio.sleep(seconds if is_waiting else 0)
 
     clock = SystemClock()
-    budget = LocalBudget(entry.domain, rate=entry.requests_per_second, max_in_flight=entry.concurrency, clock=clock)
+    ceilings = Ceilings(rate=entry.requests_per_second, in_flight=entry.concurrency)
+    budget = DomainBudget(entry.domain, ceilings, pace=MemoryPace(clock), clock=clock)
     site = Site(scheme=scheme, domain=entry.domain, user_agent="TrackSync/test (+ops@example.org)", tls=tls)
     async with Transport(site, endpoints=Endpoints(entry), budget=budget, clock=clock, sleep=sleep) as transport:
         yield transport
+
+
+async def body_of(transport: Transport, host: str = HOST) -> bytes:
+    page = await transport.fetch(host, limits=LIMITS)
+    assert page is not None
+    return page.body
 
 
 async def failure(handler: Handler, *, limits: Limits = LIMITS) -> tuple[FetchError, Server]:
@@ -75,9 +94,8 @@ async def test_gzip_is_decoded_and_the_bytes_on_the_wire_are_counted() -> None:
         serving(answers(response(data, Content_Encoding="gzip"))) as server,
         a_transport(server.entry()) as transport,
     ):
-        page = await transport.fetch(HOST, limits=LIMITS)
-        assert page.body == PAGE.encode() * 100
-        assert (transport.requests, transport.bytes_received) == (1, len(data))
+        assert await body_of(transport) == PAGE.encode() * 100
+        assert transport.traffic() == Traffic(requests=1, bytes=len(data))
 
 
 async def test_hosts_of_one_address_share_connections() -> None:
@@ -100,7 +118,7 @@ async def test_a_proxy_in_the_environment_is_not_used(monkeypatch: pytest.Monkey
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
     async with serving(answers(OK)) as server, a_transport(server.entry()) as transport:
-        assert (await transport.fetch(HOST, limits=LIMITS)).body == PAGE.encode()
+        assert await body_of(transport) == PAGE.encode()
 
 
 @pytest.mark.parametrize("status", [204, 400, 403, 404, 410])
@@ -127,8 +145,8 @@ async def test_a_server_error_is_tried_four_times_with_growing_waits(status: int
 
 async def test_a_try_after_a_failure_can_succeed() -> None:
     async with serving(answers(response(status=500), OK)) as server, a_transport(server.entry()) as transport:
-        assert (await transport.fetch(HOST, limits=LIMITS)).body == PAGE.encode()
-        assert transport.requests == 2
+        assert await body_of(transport) == PAGE.encode()
+        assert (transport.traffic().requests, transport.traffic().retries) == (2, 1)
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -301,7 +319,7 @@ async def test_a_redirect_on_the_same_host_is_followed(location: str) -> None:
         serving(answers(response(status=302, Location=location), OK)) as server,
         a_transport(server.entry()) as transport,
     ):
-        assert (await transport.fetch(HOST, limits=LIMITS)).body == PAGE.encode()
+        assert await body_of(transport) == PAGE.encode()
     assert [request.host for request in server.requests] == [HOST, HOST]
     assert server.requests[1].path in {"/home", "/home?x=1"}
 
@@ -377,7 +395,7 @@ async def test_a_shared_connection_whose_certificate_is_another_hosts_is_not_bel
         serving(handle, tls=tls) as server,
         a_transport(server.entry(), scheme="https", tls=authority.client()) as transport,
     ):
-        bodies = [(await transport.fetch(host, limits=LIMITS)).body.decode() for host in contexts]
+        bodies = [(await body_of(transport, host)).decode() for host in contexts]
     assert bodies == [f"a.{DOMAIN} on 1", f"b.{DOMAIN} on 2", f"c.{DOMAIN} on 3"]
 
 
@@ -388,7 +406,7 @@ async def test_a_server_that_answers_421_gets_a_connection_per_host() -> None:
 
     async with serving(handle) as server, a_transport(server.entry()) as transport:
         for name in ("a", "b", "c"):
-            assert (await transport.fetch(f"{name}.{DOMAIN}", limits=LIMITS)).body == PAGE.encode()
+            assert await body_of(transport, f"{name}.{DOMAIN}") == PAGE.encode()
     assert server.connections == 3
 
 
@@ -464,3 +482,205 @@ async def test_a_name_that_does_not_resolve_is_a_failed_connection() -> None:
     with pytest.raises(FetchError) as caught:
         await endpoints.find(HOST, "http", turn=0)
     assert caught.value.problem is FetchProblem.CONNECTION
+
+
+ETAG, MODIFIED = 'W/"a1"', "Sun, 01 Mar 2026 12:00:00 GMT"
+
+
+async def test_the_validators_of_a_page_come_with_it() -> None:
+    reply = response(PAGE, ETag=ETAG, Last_Modified=MODIFIED)
+    async with serving(answers(reply)) as server, a_transport(server.entry()) as transport:
+        assert await transport.fetch(HOST, limits=LIMITS) == Page(PAGE.encode(), "utf-8", Validators(ETAG, MODIFIED))
+
+
+@pytest.mark.parametrize(
+    ("etag", "usable"),
+    [('"abc"', '"abc"'), ("  x ", "x"), ("", None), ("\xe9", None), ("a\tb", None), ("x" * 256, "x" * 256)],
+)
+async def test_only_short_printable_ascii_is_kept_as_a_validator(etag: str, usable: str | None) -> None:
+    reply = response(PAGE, ETag=etag, Last_Modified="x" * 257)
+    async with serving(answers(reply)) as server, a_transport(server.entry()) as transport:
+        page = await transport.fetch(HOST, limits=LIMITS)
+    assert page is not None
+    assert page.validators == Validators(usable, None)
+
+
+async def test_a_conditional_request_that_finds_nothing_new_brings_no_page() -> None:
+    async with serving(answers(response(status=304))) as server, a_transport(server.entry()) as transport:
+        assert await transport.fetch(HOST, limits=LIMITS, validators=Validators(ETAG, MODIFIED)) is None
+    (request,) = server.requests
+    assert request.headers["if-none-match"] == ETAG
+    assert request.headers["if-modified-since"] == MODIFIED
+
+
+async def test_a_conditional_request_that_finds_something_new_brings_the_page() -> None:
+    async with serving(answers(OK)) as server, a_transport(server.entry()) as transport:
+        page = await transport.fetch(HOST, limits=LIMITS, validators=Validators(etag=ETAG))
+    assert page == Page(PAGE.encode(), "utf-8")
+    assert "if-modified-since" not in server.requests[0].headers
+
+
+@pytest.mark.parametrize("stored", [Validators(), Validators("a\r\nX: y", "\u0663"), Validators("x" * 257)])
+async def test_a_304_that_nobody_asked_for_is_a_failure_and_unfit_validators_are_not_sent(stored: Validators) -> None:
+    async with serving(answers(response(status=304))) as server, a_transport(server.entry()) as transport:
+        with pytest.raises(FetchError) as caught:
+            await transport.fetch(HOST, limits=LIMITS, validators=stored)
+    assert (caught.value.problem, caught.value.status) == (FetchProblem.STATUS, 304)
+    (request,) = server.requests
+    assert not {"if-none-match", "if-modified-since", "x"} & set(request.headers)
+
+
+async def test_h2_a_source_that_only_fails_costs_little_and_ends_the_run() -> None:
+    async with serving(answers(response(status=500))) as server, a_transport(server.entry()) as transport:
+        for number in range(20):
+            with pytest.raises((FetchError, SourceUnavailableError)) as caught:
+                await transport.fetch(f"track{number}.{DOMAIN}", limits=LIMITS)
+        traffic = transport.traffic()
+    assert isinstance(caught.value, SourceUnavailableError)
+    assert re.search(r"last 20 requests in a row failed, to \d+ hosts.*keeps its checkpoint", str(caught.value))
+    assert len(server.requests) == traffic.requests == 20
+    assert traffic.retries == 10
+
+
+async def test_h1_a_source_that_asks_for_one_pause_after_the_other_ends_the_run() -> None:
+    reply = response(status=429, Retry_After="0")
+    async with serving(answers(reply)) as server, a_transport(server.entry()) as transport:
+        outcomes = await asyncio.gather(
+            *(transport.fetch(f"track{number}.{DOMAIN}", limits=LIMITS) for number in range(30)),
+            return_exceptions=True,
+        )
+        with pytest.raises(SourceUnavailableError, match="pauses asked for"):
+            await transport.fetch(HOST, limits=LIMITS)
+    assert any(isinstance(outcome, SourceUnavailableError) for outcome in outcomes)
+    assert len(server.requests) < 60
+
+
+async def test_broken_hosts_among_good_ones_fail_alone() -> None:
+    async def handle(request: Request, writer: asyncio.StreamWriter) -> None:
+        writer.write(response(status=500) if request.host.startswith("broken") else OK)
+
+    async with serving(handle) as server, a_transport(server.entry()) as transport:
+        for number in range(10):
+            with pytest.raises(FetchError):
+                await transport.fetch(f"broken{number}.{DOMAIN}", limits=LIMITS)
+            await transport.fetch(f"good{number}.{DOMAIN}", limits=LIMITS)
+        for number in range(10):
+            with pytest.raises(FetchError):
+                await transport.fetch(f"broken{number}.{DOMAIN}", limits=LIMITS)
+    assert len(server.requests) >= 30
+
+
+async def test_robots_txt_is_fetched_whatever_its_type_and_counted_apart() -> None:
+    reply = response("User-agent: *", content_type="application/octet-stream")
+    async with serving(answers(reply), robots=None) as server, a_transport(server.entry()) as transport:
+        assert await transport.fetch_robots(HOST) == RobotsFile(200, b"User-agent: *")
+        assert transport.traffic() == Traffic(requests=1, bytes=13, robots_requests=1)
+    assert [(request.host, request.path) for request in server.requests] == [(HOST, "/robots.txt")]
+
+
+@pytest.mark.parametrize("status", [204, 401, 403, 404, 410])
+async def test_a_host_without_robots_txt_says_so_at_once(status: int) -> None:
+    async with (
+        serving(answers(response("x", status=status)), robots=None) as server,
+        a_transport(server.entry()) as transport,
+    ):
+        assert await transport.fetch_robots(HOST) == RobotsFile(status)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(("status", "tries"), [(500, 4), (503, 4), (429, 4), (304, 1)])
+async def test_a_robots_txt_that_cannot_be_had_is_a_failure(status: int, tries: int) -> None:
+    reply = response(status=status, Retry_After="0")
+    async with serving(answers(reply), robots=None) as server, a_transport(server.entry()) as transport:
+        with pytest.raises(FetchError):
+            await transport.fetch_robots(HOST)
+        assert transport.traffic() == Traffic(requests=tries, robots_requests=tries, retries=tries - 1)
+
+
+@pytest.mark.parametrize("is_zipped", [False, True])
+async def test_h10_a_huge_robots_txt_is_cut_at_a_line_and_not_failed(*, is_zipped: bool) -> None:
+    body = b"User-agent: *\nDisallow: /private/area\n" * 20_000
+    reply = response(gzip.compress(body), Content_Encoding="gzip") if is_zipped else response(body)
+    async with serving(answers(reply), robots=None) as server, a_transport(server.entry()) as transport:
+        file = await transport.fetch_robots(HOST)
+    assert 500 * 1024 <= len(file.body) <= 512 * 1024
+    assert file.body.endswith((b"\nUser-agent: *", b"\nDisallow: /private/area"))
+    assert len(server.requests) == 1
+
+
+async def test_a_robots_txt_behind_redirects_on_the_domain_is_followed_by_hand() -> None:
+    replies = [response(status=302, Location=f"http://h{number}.{DOMAIN}/robots.txt") for number in range(5)]
+    async with (
+        serving(answers(*replies, response("x")), robots=None) as server,
+        a_transport(server.entry()) as transport,
+    ):
+        assert await transport.fetch_robots(HOST) == RobotsFile(200, b"x")
+        assert transport.traffic() == Traffic(requests=6, bytes=1, robots_requests=6)
+    assert [request.host for request in server.requests] == [HOST, *(f"h{number}.{DOMAIN}" for number in range(5))]
+
+
+@pytest.mark.parametrize(
+    ("location", "requests"),
+    [("/robots.txt", 6), ("http://example.org/robots.txt", 1), ("http://169.254.169.254/", 1), (f"ftp://{HOST}/", 1)],
+)
+async def test_h10_a_robots_txt_that_leads_in_circles_or_away_cannot_be_had(location: str, requests: int) -> None:
+    reply = response(status=301, Location=location)
+    async with serving(answers(reply), robots=None) as server, a_transport(server.entry()) as transport:
+        with pytest.raises(FetchError):
+            await transport.fetch_robots(HOST)
+    assert len(server.requests) == requests
+
+
+async def test_a_host_is_asked_no_faster_than_its_crawl_delay_also_when_a_try_is_repeated() -> None:
+    async with (
+        serving(answers(response(status=500), OK)) as server,
+        a_transport(server.entry(), is_waiting=True) as transport,
+    ):
+        spacing = HostSpacing(0.6)
+        await transport.fetch(HOST, limits=LIMITS, spacing=spacing)
+        await asyncio.gather(*(transport.fetch(HOST, limits=LIMITS, spacing=spacing) for _ in range(2)))
+    assert len(server.requests) == 4
+    assert all(later.at - earlier.at >= 0.58 for earlier, later in pairwise(server.requests))
+
+
+async def test_only_the_host_that_asked_for_a_crawl_delay_waits() -> None:
+    async with serving(answers(OK)) as server, a_transport(server.entry(), is_waiting=True) as transport:
+        slow = asyncio.create_task(transport.fetch(HOST, limits=LIMITS, spacing=HostSpacing(3_600.0, last_sent=time())))
+        await asyncio.gather(*(transport.fetch(f"track{number}.{DOMAIN}", limits=LIMITS) for number in range(12)))
+        slow.cancel()
+        await asyncio.wait({slow})
+    assert len(server.requests) == 12
+
+
+async def test_a_redirect_with_odd_characters_becomes_a_plain_request_line() -> None:
+    replies = (response(status=302, Location="/a b%20\u00e9?x={y}"), OK)
+    async with serving(answers(*replies)) as server, a_transport(server.entry()) as transport:
+        assert await body_of(transport) == PAGE.encode()
+    assert server.requests[1].path.isascii()
+    assert " " not in server.requests[1].path
+
+
+@pytest.mark.parametrize("is_later", [False, True])
+async def test_h5_what_comes_after_an_answer_is_never_taken_for_the_next_hosts_answer(*, is_later: bool) -> None:
+    forged, has_come = response("<html>forged</html>"), asyncio.Event()
+
+    async def handle(request: Request, writer: asyncio.StreamWriter) -> None:
+        if request.host != HOST:
+            writer.write(OK)
+        elif not is_later:
+            writer.write(OK + forged)
+        else:
+            writer.write(OK)
+            await has_come.wait()
+            writer.write(forged)
+
+    async with serving(handle) as server, a_transport(server.entry()) as transport:
+        await transport.fetch(HOST, limits=LIMITS)
+        has_come.set()
+        if is_later:
+            connection = transport._exchanges._connections._idle[0]
+            async with asyncio.timeout(3):
+                while not connection.has_expired():  # noqa: ASYNC110 - the socket has no event to wait for
+                    await asyncio.sleep(0.005)
+        assert await body_of(transport, f"other.{DOMAIN}") == PAGE.encode()
+    assert server.connections == 2

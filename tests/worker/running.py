@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from copy import deepcopy
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from tests.support.clocks import LoopClock
 from tests.support.sources import ListSource, a_listing
 from tracksync.adapters.memory import MemoryDatabase, MemoryProgress
+from tracksync.core.tracks.freshness import Refresh
+from tracksync.liverc.version import PARSER_VERSION
 from tracksync.ports import RunIdentity
 from tracksync.worker.model import RunRequest, WorkerPorts
 from tracksync.worker.run import run_sync
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
     from tracksync.ports import Progress, Source
 
 RUN_ID = "6a1f3c52-0f5e-4b7e-9c57-0d6a2c1b7a10"
+OTHER_RUN_ID = "22222222-2222-4222-8222-222222222222"
+ALL = Refresh(timedelta(0), PARSER_VERSION)
+WEEKLY = Refresh(timedelta(days=7), PARSER_VERSION)
 SETTING = "spec.target.databaseSecretRef (secret 'tracksync-db', key 'url')"
 
 
@@ -30,7 +36,8 @@ def a_request(**changes: Any) -> RunRequest:
         attempt=changes.pop("attempt", 1),
         source="liverc",
     )
-    return RunRequest(**{"identity": identity, "database_setting": SETTING, "concurrency": 4} | changes)
+    defaults = {"identity": identity, "database_setting": SETTING, "refresh": ALL, "concurrency": 4}
+    return RunRequest(**defaults | changes)
 
 
 def some_ports(database: MemoryDatabase, source: Source | None = None, progress: Progress | None = None) -> WorkerPorts:

@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from tests.worker.running import RUN_ID
 from tracksync.api.job import TrackSyncJobSpec
 from tracksync.api.result import Outcome, WorkerResult
 from tracksync.api.source import SourceEntry
+from tracksync.core.tracks.freshness import Refresh
+from tracksync.liverc.version import PARSER_VERSION
 from tracksync.settings import WorkerSettings
 from tracksync.worker.app import request_of
 
@@ -94,8 +97,31 @@ def test_the_lower_limit_counts(wanted: int | None, allowed: int, concurrency: i
         database_url_file=Path("url"),
     )
     request = request_of(settings)
-    assert (request.concurrency, request.fetch_dashboards) == (concurrency, False)
+    assert (request.concurrency, request.refresh) == (concurrency, None)
     assert request.identity.domain == "example.org"
+
+
+@pytest.mark.parametrize(
+    ("metadata", "after", "attempts"),
+    [
+        pytest.param({}, timedelta(days=7), 3, id="defaults"),
+        pytest.param({"refreshAfter": "1h30m", "attempts": 5}, timedelta(minutes=90), 5, id="as the spec says"),
+        pytest.param({"refreshAfter": "0s"}, timedelta(0), 3, id="always"),
+    ],
+)
+def test_the_specs_wish_about_dashboards_reaches_the_run(
+    metadata: dict[str, Any], after: timedelta, attempts: int
+) -> None:
+    settings = WorkerSettings(
+        run_namespace="racing",
+        run_name="nightly",
+        run_id=RUN_ID,
+        spec=TrackSyncJobSpec.model_validate({"target": TARGET, "metadata": metadata}),
+        source=SourceEntry(),
+        database_url_file=Path("url"),
+    )
+    request = request_of(settings)
+    assert (request.refresh, request.attempts) == (Refresh(after, PARSER_VERSION), attempts)
 
 
 def test_a_worker_imports_neither_the_operator_nor_what_only_other_commands_need() -> None:

@@ -22,6 +22,7 @@ CASES = [
     (errors.TransientError("x"), Outcome.FAILED, 20),
     (errors.DatabaseUnavailableError("x"), Outcome.FAILED, 20),
     (errors.SourceUnavailableError("x"), Outcome.FAILED, 20),
+    (errors.SourceOffError("x"), Outcome.FAILED, 20),
     (errors.ClusterUnavailableError("x"), Outcome.FAILED, 20),
     (errors.TooManyFailedItemsError("x"), Outcome.FAILED, 20),
     (errors.ListingInvalidError("x"), Outcome.FAILED, 40),
@@ -63,3 +64,22 @@ def test_a_long_message_still_fits_into_the_status() -> None:
 def test_a_run_with_failed_items_is_completed_with_errors() -> None:
     assert completed(Results(listed=9, failed_items=1)).outcome is Outcome.COMPLETED_WITH_ERRORS
     assert completed(Results(listed=9)).outcome is Outcome.SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    ("results", "dashboards"),
+    [
+        pytest.param(Results(listed=9, fetched=9), "dashboards: 9 fetched", id="all"),
+        pytest.param(Results(listed=9, fetched=1), "dashboards: 1 fetched, 8 not due", id="a few were due"),
+        pytest.param(Results(listed=9), "dashboards: 0 fetched, 9 not due", id="none was due"),
+        pytest.param(
+            Results(listed=1090, fetched=130, not_modified=24, failed_items=2),
+            "dashboards: 130 fetched, 24 not modified, 934 not due; 2 could not be had",
+            id="a bit of everything",
+        ),
+    ],
+)
+def test_the_message_of_a_finished_run_says_what_became_of_the_dashboards(results: Results, dashboards: str) -> None:
+    message = completed(results).message
+    assert dashboards in message
+    assert len(message) < 200

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -89,6 +90,30 @@ def test_failed_items_are_counted_and_the_first_ten_shown() -> None:
     assert [sample.slug for sample in status.failed_samples] == [f"t{n}" for n in range(MAX_SAMPLES)]
     assert status.results is not None
     assert (status.results.failed_items, status.results.requests, status.stages[0].failed) == (12, 3, 12)
+
+
+def test_what_an_earlier_epoch_finished_counts_as_done_but_not_into_the_rate() -> None:
+    clock = ManualClock()
+    report = a_report(clock)
+    with report.in_stage(Stage.METADATA, total=156):
+        report.find_done(96)
+        report.skip_items(934)
+        clock.advance(15)
+        report.finish_items(30)
+        status = report.snapshot()
+    assert status.progress is not None
+    assert (status.progress.text, status.progress.items_per_minute) == ("126/156", 120.0)
+    assert status.progress.eta == clock.now() + timedelta(seconds=15)
+    assert (status.stages[0].done, status.stages[0].skipped) == (126, 934)
+
+
+def test_repetitions_are_those_of_the_transport_and_of_the_items() -> None:
+    report = RunProgress(ManualClock(), lambda: Traffic(requests=30, bytes=500, robots_requests=4, retries=5))
+    with report.in_stage(Stage.METADATA, total=20):
+        report.retry_item()
+        report.retry_item()
+        results, [stage] = report.results(), report.snapshot().stages
+    assert (results.retried, results.robots_requests, stage.retried) == (7, 4, 2)
 
 
 @pytest.mark.looptime

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.clocks import LoopClock
-from tests.support.sources import ListSource, a_listing
+from tests.support.sources import GONE, ListSource, a_listing
 from tests.worker.running import RUN_ID, SETTING, a_filled_database, a_run, rows_of, some_ports
 from tracksync.adapters.memory import MemoryDatabase, MemoryProgress
 from tracksync.api.identity import Stage
@@ -68,9 +68,7 @@ async def test_without_metadata_no_dashboard_is_asked_for_and_stored_metadata_st
     database = MemoryDatabase(LoopClock())
     await a_run(some_ports(database))
     source = ListSource(a_listing(12))
-    result = await a_run(
-        some_ports(database, source), run_id="22222222-2222-4222-8222-222222222222", fetch_dashboards=False
-    )
+    result = await a_run(some_ports(database, source), run_id="22222222-2222-4222-8222-222222222222", refresh=None)
     assert (result.outcome, source.asked) == (Outcome.SUCCEEDED, [])
     assert all(row["city"] for row in database.rows.values())
 
@@ -100,7 +98,7 @@ async def test_too_many_failed_dashboards_end_the_run_before_the_merge_and_spare
     database = await a_filled_database()
     before = rows_of(database)
     slugs = [track.slug for track in a_listing(200).tracks]
-    source = ListSource(a_listing(200), failing=slugs)
+    source = ListSource(a_listing(200), failing=slugs, error=GONE)
     result = await a_run(some_ports(database, source))
     assert (result.outcome, result.reason) == (Outcome.FAILED, "TooManyFailedItems")
     assert exit_code_of(result, item_errors=ExitCode.DONE) is ExitCode.TRANSIENT

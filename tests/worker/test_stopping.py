@@ -31,9 +31,10 @@ pytestmark = pytest.mark.looptime
 BEFORE_COMMIT = [
     "ledger.verify_schema",
     "ledger.open_run",
+    "source.verify_open",
     "source.fetch_listing",
     "ledger.stage_listing",
-    "ledger.pending_slugs",
+    "ledger.pending_dashboards",
     "source.fetch_dashboard",
     "ledger.record_items",
     "tracks.merge",

@@ -10,6 +10,7 @@
     ├── TransientError                exit code 20, worth another try
     │   ├── DatabaseUnavailableError
     │   ├── SourceUnavailableError
+    │   │   └── SourceOffError        somebody switched the source off
     │   ├── ClusterUnavailableError
     │   └── TooManyFailedItemsError
     ├── ListingInvalidError           exit code 40: the catalogue page is not believed, no track was touched
@@ -25,7 +26,7 @@ A message names the field at fault and the remedy. It never holds a credential, 
 from __future__ import annotations
 
 from enum import IntEnum, StrEnum
-from typing import ClassVar
+from typing import ClassVar, Final
 
 
 class ExitCode(IntEnum):
@@ -55,6 +56,7 @@ class FailureReason(StrEnum):
     TRANSIENT = "TransientError"
     DATABASE_UNAVAILABLE = "DatabaseUnavailable"
     SOURCE_UNAVAILABLE = "SourceUnavailable"
+    SOURCE_OFF = "SourceOff"
     CLUSTER_UNAVAILABLE = "ClusterUnavailable"
     CLUSTER_REFUSED = "ClusterRefused"
     TOO_MANY_FAILED_ITEMS = "TooManyFailedItems"
@@ -136,6 +138,12 @@ class SourceUnavailableError(TransientError):
     reason = FailureReason.SOURCE_UNAVAILABLE
 
 
+class SourceOffError(SourceUnavailableError):
+    """Somebody switched the source off (`tracksync source off`); the run stops and keeps its checkpoint."""
+
+    reason = FailureReason.SOURCE_OFF
+
+
 class ClusterUnavailableError(TransientError):
     """The Kubernetes API cannot be reached, or answers with an error.
 
@@ -201,6 +209,17 @@ class ItemErrorClass(StrEnum):
     REDIRECT = "Redirect"
     NOT_A_DASHBOARD = "NotADashboard"
     PARSER = "Parser"
+    ROBOTS_DISALLOWED = "RobotsDisallowed"
+    """The host's robots.txt forbids the page, or asks for a longer wait than a run has."""
+    ROBOTS_UNREACHABLE = "RobotsUnreachable"
+    """Nobody can say what the host's robots.txt allows, and there is no earlier copy: fail closed."""
+
+
+_TRANSIENT_CLASSES: Final = frozenset(
+    {ItemErrorClass.TIMEOUT, ItemErrorClass.CONNECTION, ItemErrorClass.ROBOTS_UNREACHABLE}
+)
+_TOO_MANY_REQUESTS: Final = 429
+_FIRST_SERVER_ERROR: Final = 500
 
 
 class ItemError(TrackSyncError):
@@ -218,3 +237,12 @@ class ItemError(TrackSyncError):
         super().__init__(message)
         self.error_class = error_class
         self.http_status = http_status
+
+    @property
+    def is_transient(self) -> bool:
+        """Whether the same request may succeed a little later: no answer in time, overload, or a server's error."""
+        status = self.http_status or 0
+        return self.error_class in _TRANSIENT_CLASSES or (
+            self.error_class is ItemErrorClass.HTTP_STATUS
+            and (status == _TOO_MANY_REQUESTS or status >= _FIRST_SERVER_ERROR)
+        )

@@ -9,14 +9,25 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
     from tracksync.api.job import OperatorStatus, Results, WorkerStatus
     from tracksync.api.result import Outcome
     from tracksync.core.runs.model import EmitEvent, Key, Manifest
-    from tracksync.core.tracks.model import Dashboard, ItemResult, Listing, MergeCounters, StoredTrack, Traffic
+    from tracksync.core.tracks.freshness import Refresh
+    from tracksync.core.tracks.model import (
+        DueDashboard,
+        FetchedDashboard,
+        ItemResult,
+        Listing,
+        ListingSummary,
+        MergeCounters,
+        StoredTrack,
+        Traffic,
+        Validators,
+    )
 
 
 class Clock(Protocol):
@@ -34,22 +45,35 @@ class Clock(Protocol):
 class Source(Protocol):
     """The web site, read politely: every request waits for its slot in the domain's budget."""
 
+    async def verify_open(self) -> None:
+        """Pass when the source may be asked; nothing is sent to it.
+
+        Raises:
+            SourceOffError: somebody switched it off.
+            SourceUnavailableError: it asked for a pause that is too long to wait for.
+        """
+        ...
+
     async def fetch_listing(self) -> Listing:
         """Fetch and read the catalogue page; the caller judges `Listing.problems`.
 
         Raises:
             SourceUnavailableError: no usable answer after all tries.
-            SourceNotAllowedError: a redirect or an address leads outside the installation's list.
+            SourceNotAllowedError: a redirect or an address leads outside the installation's list, or the host's robots.txt
+                forbids the page.
+            SourceOffError: somebody switched the source off.
             ListingInvalidError: the answer is no whole HTML page (wrong type, cut, over the byte cap).
         """
         ...
 
-    async def fetch_dashboard(self, slug: str) -> Dashboard:
-        """Fetch and read one track's dashboard; the result is proven.
+    async def fetch_dashboard(self, slug: str, *, validators: Validators | None = None) -> FetchedDashboard | None:
+        """Fetch and read one track's dashboard; the result is proven. None: it is what it was, says the source.
 
         Raises:
             ItemError: the dashboard could not be had or is not proven to be one.
-            SourceUnavailableError: the source asks for a pause that is too long to wait for; the run should stop.
+            SourceUnavailableError: the source asks for a pause that is too long to wait for, or fails so often that
+                asking on would do harm: the run should stop and keep its checkpoint.
+            SourceOffError: somebody switched the source off; the same.
         """
         ...
 
@@ -61,7 +85,7 @@ class Source(Protocol):
 class RequestBudget(Protocol):
     """One budget of requests for a registrable domain: a rate, a ceiling of requests in flight, and one pause for all.
 
-    Every request takes a slot: listing, dashboards, retries and redirects.
+    Every request takes a slot: listing, dashboards, robots.txt, retries and redirects.
     """
 
     def slot(self) -> AbstractAsyncContextManager[None]:
@@ -69,11 +93,96 @@ class RequestBudget(Protocol):
 
         Raises:
             SourceUnavailableError: on entering, when the pause that the source asked for is too long to wait for.
+            SourceOffError: on entering, when the source is switched off.
         """
         ...
 
-    def pause(self, seconds: float) -> None:
+    async def pause(self, seconds: float) -> None:
         """Hold back every further request to the domain for this long; never shortens a longer pause."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DomainState:
+    """What holds for everybody who asks a domain.
+
+    Attributes:
+        paused_seconds: how long nobody may ask it, from now; 0 when there is no pause.
+        off_reason: why somebody switched the source off; None while it is on.
+    """
+
+    paused_seconds: float = 0.0
+    off_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReservedSlots:
+    """Slots that nobody else gets: the first begins in so many seconds, each further one an interval later."""
+
+    seconds: float
+    state: DomainState = DomainState()
+
+
+class SharedPace(Protocol):
+    """The request rate of one registrable domain, its pause and its off switch, shared by all who use one database.
+
+    Durations are relative: the database's clock decides, and nobody else's has to agree with it. All methods raise
+    DatabaseUnavailableError when the connection is lost.
+    """
+
+    async def reserve(self, slots: int, *, interval: float) -> ReservedSlots:
+        """Take the next `slots` free slots, each `interval` seconds long; none begins during the pause.
+
+        Unused time is not saved up. While the source is off nothing is taken.
+        """
+        ...
+
+    async def look(self) -> DomainState:
+        """Return what holds now."""
+        ...
+
+    async def pause(self, seconds: float) -> None:
+        """Let nobody's slot begin for so long; never shortens a longer pause."""
+        ...
+
+    async def switch(self, *, off_reason: str | None) -> None:
+        """Switch the source off for this reason, or on (None)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RobotsRecord:
+    """What a host's robots.txt says about our page there, as of when it was asked for.
+
+    Attributes:
+        host: the host's full name, lower case.
+        status: HTTP status of the answer.
+        is_allowed: whether our user agent may fetch `/`.
+        crawl_delay: seconds between two requests to the host that it asks of us; None when it asks for nothing.
+        fetched_at: when.
+        body: the beginning of the file, for people to look at; "" when there is none.
+    """
+
+    host: str
+    status: int
+    is_allowed: bool
+    crawl_delay: float | None
+    fetched_at: datetime
+    body: str = ""
+
+
+class RobotsCache(Protocol):
+    """What is known of robots.txt files, durable and shared by all runs.
+
+    All methods raise DatabaseUnavailableError when the connection is lost.
+    """
+
+    async def read(self, domain: str) -> Mapping[str, RobotsRecord]:
+        """Return what is known of the domain's hosts, by host and of any age; bodies are left out."""
+        ...
+
+    async def write(self, domain: str, records: Sequence[RobotsRecord]) -> None:
+        """Keep these records; of two for one host the later `fetched_at` stays."""
         ...
 
 
@@ -100,10 +209,19 @@ class RunIdentity:
 
 @dataclass(frozen=True, slots=True)
 class RunTicket:
-    """The right to write for one run: valid until a newer epoch of the same run is opened."""
+    """The right to write for one run: valid until a newer epoch of the same run is opened.
+
+    Attributes:
+        identity: which run.
+        epoch: counts the openings of the run from 1.
+        planned_start: when the run was opened first; how old a dashboard is, is measured against it.
+        checkpoint: the listing that an earlier epoch staged and that this one goes on with; None: start from zero.
+    """
 
     identity: RunIdentity
     epoch: int
+    planned_start: datetime
+    checkpoint: ListingSummary | None = None
 
 
 class Ledger(Protocol):
@@ -120,24 +238,44 @@ class Ledger(Protocol):
         """
         ...
 
-    async def open_run(self, identity: RunIdentity) -> RunTicket:
-        """Open the run's row, or re-open it with the next epoch; items staged by an earlier epoch are discarded."""
+    async def open_run(self, identity: RunIdentity, *, spec_hash: str) -> RunTicket:
+        """Open the run's row, or re-open it with the next epoch.
+
+        When an earlier epoch of the run staged a listing for the same `spec_hash` and in this build's checkpoint
+        format, the ticket carries it on: what was fetched stays, what failed waits again with no attempt counted.
+        Otherwise items of earlier epochs are discarded.
+
+        Raises:
+            ConfigurationError: the run has already succeeded, belongs to another source, or its id is no UUID.
+        """
         ...
 
-    async def stage_listing(self, ticket: RunTicket, listing: Listing, *, fetch_dashboards: bool) -> None:
-        """Stage all rows of a complete listing in one transaction, each waiting for its dashboard or not."""
+    async def stage_listing(self, ticket: RunTicket, listing: Listing, *, refresh: Refresh | None) -> None:
+        """Stage all rows of a complete listing in one transaction.
+
+        Each waits for its dashboard when `refresh` says that the stored one is due; with None none does.
+
+        Raises:
+            ListingInvalidError: the listing is not complete; nothing was staged.
+        """
         ...
 
-    async def pending_slugs(self, ticket: RunTicket) -> Sequence[str]:
-        """Return the staged slugs that still wait for their dashboard, in slug order."""
+    async def pending_dashboards(self, ticket: RunTicket) -> Sequence[DueDashboard]:
+        """Return the staged tracks that still wait for their dashboard, in slug order."""
         ...
 
     async def record_items(self, ticket: RunTicket, items: Sequence[ItemResult]) -> None:
-        """Commit the outcome of these dashboards: a checkpoint."""
+        """Commit the outcome of these attempts: a checkpoint. Of two for one slug the last counts."""
         ...
 
-    async def close_run(self, ticket: RunTicket, *, outcome: Outcome, reason: str, results: Results) -> None:
-        """Write the run's end; when the run did not succeed, its staged items are discarded in the same transaction."""
+    async def close_run(
+        self, ticket: RunTicket, *, outcome: Outcome, reason: str, results: Results, keep_checkpoint: bool = False
+    ) -> None:
+        """Write the run's end.
+
+        A run that did not succeed loses its staged items in the same transaction, unless `keep_checkpoint` keeps them
+        for the next epoch.
+        """
         ...
 
 
@@ -148,6 +286,7 @@ class TrackStore(Protocol):
         """Bring the staged items into `tracks` in one short transaction: all of it becomes visible, or nothing.
 
         Columns that a staged item does not carry stay as they are; ids never change; nothing is deleted or deactivated.
+        What is known about each dashboard's freshness is written with it, so that it is never ahead of the tracks.
 
         Raises:
             FencedError: a newer epoch of this run exists; nothing was written.

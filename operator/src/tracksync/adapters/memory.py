@@ -6,37 +6,32 @@ that they can serve as the set-based SQL's oracle. Nothing here is shared betwee
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, assert_never
-from uuid import UUID, uuid4
 
-from tracksync.adapters.storable import ListingRow, storable_rows, storable_text, storable_values
+from tracksync.adapters.checkpoint import CHECKPOINT_FORMAT, listing_document, summary_or_none
+from tracksync.adapters.memory_tables import Item, MemoryTables, Run, run_key
+from tracksync.adapters.memory_tracks import MemoryTrackStore
+from tracksync.adapters.storable import storable_rows, storable_validators, storable_values
 from tracksync.api.result import Outcome
-from tracksync.core.tracks.model import DASHBOARD_COLUMNS, FailedItem, FetchedItem, MergeCounters, StoredTrack
-from tracksync.errors import (
-    ConfigurationError,
-    DatabaseUnavailableError,
-    FencedError,
-    ListingInvalidError,
-    SchemaMismatchError,
-)
+from tracksync.core.tracks.freshness import Freshness
+from tracksync.core.tracks.model import DueDashboard, FailedItem, FetchedItem, ListingSummary, UnmodifiedItem
+from tracksync.errors import ConfigurationError, ListingInvalidError, SchemaMismatchError
+from tracksync.liverc.version import PARSER_VERSION
 from tracksync.ports import RunTicket
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tracksync.adapters.storable import ListingRow
     from tracksync.api.job import Results, WorkerStatus
+    from tracksync.core.tracks.freshness import Refresh
     from tracksync.core.tracks.model import ItemResult, Listing
-    from tracksync.errors import ItemErrorClass
     from tracksync.ports import Clock, RunIdentity
 
 SUCCESSES: Final = frozenset({Outcome.SUCCEEDED, Outcome.COMPLETED_WITH_ERRORS})
-SEARCHED_COLUMNS: Final = ("slug", "name", "city", "country")
-LISTING_COLUMNS: Final = ("slug_as_listed", "name", "track_url", "events_url", "is_featured", "kind")
-ADMIN_DEFAULTS: Final = {"is_followed": False, "start_finish_line": None, "latitude": None, "longitude": None}
-
-Row = dict[str, object]
 
 
 class ManualClock:
@@ -79,77 +74,27 @@ class MemoryProgress:
         self.published.append(status)
 
 
-@dataclass(slots=True)
-class Run:
-    """A row of `runs`; `outcome` is None while it is running."""
-
-    identity: RunIdentity
-    epoch: int
-    outcome: Outcome | None = None
-    reason: str = ""
-    results: Results | None = None
-
-
-@dataclass(slots=True)
-class Item:
-    """A row of `sync_items`."""
-
-    listed: ListingRow
-    state: str
-    values: dict[str, str | int | None] = field(default_factory=dict)
-    attempts: int = 0
-    error_class: ItemErrorClass | None = None
-    http_status: int | None = None
-
-
-class MemoryDatabase:
+class MemoryDatabase(MemoryTables):
     """A database in memory, with the same two entrances as the real one.
 
     Attributes:
         ledger: runs and their items.
         tracks: the tracks.
-        runs: the runs by id.
-        items: the staged items by run id and slug.
-        rows: the tracks by source and slug; tests may edit them as an admin would.
-        is_reachable: False lets every call fail as a lost connection does.
-        is_migrated: False lets `verify_schema` fail.
     """
 
     def __init__(self, clock: Clock | None = None) -> None:
-        self.clock: Clock = clock or ManualClock()
-        self.runs: dict[str, Run] = {}
-        self.items: dict[str, dict[str, Item]] = {}
-        self.rows: dict[tuple[str, str], Row] = {}
-        self.is_reachable = True
-        self.is_migrated = True
+        super().__init__(clock or ManualClock())
         self.ledger = MemoryLedger(self)
         self.tracks = MemoryTrackStore(self)
 
     async def close(self) -> None:
         """Do nothing: there is no connection."""
 
-    def check_reachable(self) -> None:
-        """Raise DatabaseUnavailableError when the database is to be away."""
-        if not self.is_reachable:
-            raise DatabaseUnavailableError("the connection to the database was lost")
-
-    def fenced_items(self, ticket: RunTicket) -> dict[str, Item]:
-        """Return the run's items.
-
-        Raises:
-            FencedError: a newer epoch of the run exists, or it is closed.
-        """
-        self.check_reachable()
-        run = self.runs.get(run_key(ticket.identity))
-        if run is None or run.epoch != ticket.epoch or run.outcome is not None:
-            raise fenced_error(ticket)
-        return self.items[run_key(ticket.identity)]
-
 
 class MemoryLedger:
     """`tracksync.ports.Ledger` in memory."""
 
-    def __init__(self, database: MemoryDatabase) -> None:
+    def __init__(self, database: MemoryTables) -> None:
         self._database = database
 
     async def verify_schema(self) -> None:
@@ -158,145 +103,125 @@ class MemoryLedger:
         if not self._database.is_migrated:
             raise SchemaMismatchError("the database has no TrackSync tables; run `tracksync migrate`")
 
-    async def open_run(self, identity: RunIdentity) -> RunTicket:
-        """Open the run, or re-open it with the next epoch and without its items."""
+    async def open_run(self, identity: RunIdentity, *, spec_hash: str) -> RunTicket:
+        """Open the run, or re-open it with the next epoch and with the checkpoint that is left, if any."""
         self._database.check_reachable()
         key = run_key(identity)
         known = self._database.runs.get(key)
-        if known is not None and (known.outcome in SUCCESSES or known.identity.source != identity.source):
+        if known is None:
+            run = Run(identity, 1, self._database.clock.now(), spec_hash)
+        elif known.outcome in SUCCESSES or known.identity.source != identity.source:
             raise ConfigurationError(
                 f"run {identity.run_id} has already succeeded, or belongs to another source; start a new run"
             )
-        run = Run(identity, epoch=known.epoch + 1 if known else 1)
+        else:
+            run = _reopened(known, identity, spec_hash)
         self._database.runs[key] = run
-        self._database.items[key] = {}
-        return RunTicket(identity, epoch=run.epoch)
+        return RunTicket(identity, run.epoch, run.created_at, self._go_on(key, run))
 
-    async def stage_listing(self, ticket: RunTicket, listing: Listing, *, fetch_dashboards: bool) -> None:
+    def _go_on(self, key: str, run: Run) -> ListingSummary | None:
+        """Keep what an earlier epoch staged, if all of it is there; else discard it."""
+        summary = summary_or_none(run.listing, checkpoint_format=run.checkpoint_format)
+        items = self._database.items.get(key, {})
+        if summary is None or summary.listed != len(items):
+            self._database.items[key] = {}
+            return None
+        for item in items.values():
+            if item.state == "failed":
+                item.state, item.attempts, item.next_try = "waiting", 0, None
+        states = [item.state for item in items.values()]
+        due, not_modified = len(states) - states.count("listed"), states.count("unmodified")
+        return replace(summary, due=due, not_modified=not_modified)
+
+    async def stage_listing(self, ticket: RunTicket, listing: Listing, *, refresh: Refresh | None) -> None:
         """Stage all rows of a complete listing; staging again replaces what was staged."""
         if not listing.is_complete:
             raise ListingInvalidError("the catalogue page is not a complete listing; nothing was staged")
-        items = self._database.fenced_items(ticket)
+        run, items = self._database.fenced_run(ticket), self._database.fenced_items(ticket)
         items.clear()
-        state = "waiting" if fetch_dashboards else "listed"
-        items.update({row.slug: Item(row, state) for row in storable_rows(listing, ticket.identity.domain)})
+        for row in storable_rows(listing, ticket.identity.domain):
+            items[row.slug] = self._staged(row, ticket, refresh)
+        summary = ListingSummary(len(items), len(listing.skipped), listing.duplicates)
+        run.checkpoint_format, run.listing = CHECKPOINT_FORMAT, listing_document(summary)
+        run.parser_version = refresh.parser_version if refresh else None
 
-    async def pending_slugs(self, ticket: RunTicket) -> Sequence[str]:
-        """Return the staged slugs that still wait for their dashboard, in slug order."""
-        items = self._database.fenced_items(ticket)
-        return sorted(slug for slug, item in items.items() if item.state == "waiting")
+    def _staged(self, row: ListingRow, ticket: RunTicket, refresh: Refresh | None) -> Item:
+        stored = self._database.freshness.get((ticket.identity.source, row.slug))
+        known = Freshness()
+        if stored is not None:
+            known = Freshness(stored.as_of, stored.parser_version, stored.validators, stored.unmodified)
+        if refresh is None or not refresh.is_due(row.slug, known, planned_start=ticket.planned_start):
+            return Item(row, "listed")
+        return Item(row, "waiting", validators=refresh.validators(known))
+
+    async def pending_dashboards(self, ticket: RunTicket) -> Sequence[DueDashboard]:
+        """Return the staged tracks that still wait for their dashboard, in slug order."""
+        source, known = ticket.identity.source, self._database.freshness
+        failed = {slug for (owner, slug), row in known.items() if owner == source and row.last_error_class is not None}
+        return [
+            DueDashboard(slug, item.attempts, item.validators, item.next_try, slug in failed)
+            for slug, item in sorted(self._database.fenced_items(ticket).items())
+            if item.state == "waiting"
+        ]
 
     async def record_items(self, ticket: RunTicket, items: Sequence[ItemResult]) -> None:
-        """Keep the outcome of these dashboards; of two for one slug the last counts."""
+        """Keep the outcome of these attempts; of two for one slug the last counts."""
         staged = self._database.fenced_items(ticket)
         outcomes = {item.slug: item for item in items}
-        checked = {slug: _outcome(item) for slug, item in outcomes.items()}
-        for slug, (state, values, error_class, http_status) in checked.items():
-            if slug in staged:
-                row, attempts = staged[slug].listed, staged[slug].attempts + 1
-                staged[slug] = Item(row, state, values, attempts, error_class, http_status)
+        attempted = [_attempted(staged.get(slug), outcome) for slug, outcome in outcomes.items()]
+        for item in attempted:
+            if item is not None:
+                item.finished_at = self._database.clock.now()
+                staged[item.listed.slug] = item
 
-    async def close_run(self, ticket: RunTicket, *, outcome: Outcome, reason: str, results: Results) -> None:
-        """Keep the run's end; of its items only the failed ones of a run that succeeded stay."""
+    async def close_run(
+        self, ticket: RunTicket, *, outcome: Outcome, reason: str, results: Results, keep_checkpoint: bool = False
+    ) -> None:
+        """Keep the run's end; of its items the failed ones of a run that succeeded, or a failed run's checkpoint."""
         self._database.check_reachable()
         key = run_key(ticket.identity)
         run = self._database.runs.get(key)
         if run is not None and run.epoch == ticket.epoch and run.outcome is outcome:
             return
-        items = self._database.fenced_items(ticket)
-        self._database.runs[key] = Run(ticket.identity, ticket.epoch, outcome, reason, results)
+        run, items = self._database.fenced_run(ticket), self._database.fenced_items(ticket)
+        run.outcome, run.reason, run.results = outcome, reason, results
+        if keep_checkpoint and outcome is Outcome.FAILED:
+            return
+        run.checkpoint_format = None
         kept = {slug: item for slug, item in items.items() if outcome in SUCCESSES and item.state == "failed"}
         self._database.items[key] = kept
 
 
-class MemoryTrackStore:
-    """`tracksync.ports.TrackStore` in memory."""
-
-    def __init__(self, database: MemoryDatabase) -> None:
-        self._database = database
-
-    async def merge(self, ticket: RunTicket) -> MergeCounters:
-        """Bring the staged items into the tracks; rows that do not differ are not touched."""
-        items = self._database.fenced_items(ticket)
-        inserted = updated = unchanged = reactivated = 0
-        for slug, item in items.items():
-            key = (ticket.identity.source, slug)
-            row = self._database.rows.get(key)
-            if row is None:
-                self._database.rows[key] = self._new_row(ticket.identity.source, item)
-                inserted += 1
-                continue
-            is_changed, was_inactive = self._bring_in(row, item)
-            updated += is_changed
-            reactivated += was_inactive
-            unchanged += not (is_changed or was_inactive)
-        return MergeCounters(inserted=inserted, updated=updated, unchanged=unchanged, reactivated=reactivated)
-
-    async def count_active(self, source: str) -> int:
-        """Return how many tracks of the source are active."""
-        self._database.check_reachable()
-        return sum(1 for (owner, _), row in self._database.rows.items() if owner == source and row["is_active"])
-
-    async def find_tracks(
-        self, *, source: str | None = None, search: str | None = None, include_inactive: bool = False
-    ) -> Sequence[StoredTrack]:
-        """Return stored tracks by name, then slug."""
-        self._database.check_reachable()
-        found = [
-            row
-            for (owner, _), row in self._database.rows.items()
-            if source in {None, owner} and (include_inactive or row["is_active"]) and _matches(row, search)
-        ]
-        found.sort(key=lambda row: (str(row["name"]).casefold(), str(row["slug"]), str(row["source"])))
-        return [StoredTrack(dict(row)) for row in found]
-
-    def _new_row(self, source: str, item: Item) -> Row:
-        now = self._database.clock.now().isoformat()
-        times = {"deactivated_at": None, "last_seen_at": now, "created_at": now, "updated_at": now}
-        dashboard = dict.fromkeys(DASHBOARD_COLUMNS) | item.values
-        key = {"id": str(uuid4()), "source": source, "slug": item.listed.slug}
-        return {**key, **_listed(item), **dashboard, "is_active": True, **times, **ADMIN_DEFAULTS}
-
-    def _bring_in(self, row: Row, item: Item) -> tuple[bool, bool]:
-        """Change the row and return whether a value changed, and whether it was inactive."""
-        now = self._database.clock.now().isoformat()
-        wanted: Row = {**_listed(item), **item.values}
-        is_changed = any(row[column] != value for column, value in wanted.items())
-        was_inactive = not row["is_active"]
-        if is_changed or was_inactive:
-            row.update(wanted, is_active=True, deactivated_at=None, last_seen_at=now)
-        if is_changed:
-            row["updated_at"] = now
-        return is_changed, was_inactive
+def _reopened(known: Run, identity: RunIdentity, spec_hash: str) -> Run:
+    """Return the run's next epoch: its first opening and, for the same spec, its checkpoint stay."""
+    versions = [version for version in (known.parser_version, PARSER_VERSION) if version is not None]
+    return Run(
+        identity,
+        known.epoch + 1,
+        known.created_at,
+        spec_hash,
+        checkpoint_format=known.checkpoint_format if known.spec_hash == spec_hash else None,
+        listing=known.listing,
+        parser_version=min(versions),
+    )
 
 
-def run_key(identity: RunIdentity) -> str:
-    """Return the run's id in its one spelling; ConfigurationError when it is no UUID."""
-    try:
-        return str(UUID(identity.run_id))
-    except ValueError:
-        raise ConfigurationError("the run id is not a UUID; give the TrackSyncJob's uid or a random UUID") from None
-
-
-def fenced_error(ticket: RunTicket) -> FencedError:
-    """Return the error of a ticket that no longer counts."""
-    return FencedError(f"run {ticket.identity.run_id}: a newer epoch than {ticket.epoch} exists, or the run is closed")
-
-
-def _outcome(item: ItemResult) -> tuple[str, dict[str, str | int | None], ItemErrorClass | None, int | None]:
-    match item:
-        case FetchedItem(_, values):
-            return "fetched", storable_values(values), None, None
-        case FailedItem(_, error_class, http_status):
-            return "failed", {}, error_class, http_status
+def _attempted(staged: Item | None, outcome: ItemResult) -> Item | None:
+    """Return the item after the attempt; None when its slug was not listed, whatever the outcome."""
+    values = storable_values(outcome.values) if isinstance(outcome, FetchedItem) else {}
+    if staged is None:
+        return None
+    item = Item(staged.listed, "", attempts=staged.attempts + 1, validators=staged.validators)
+    match outcome:
+        case FetchedItem():
+            item.state, item.http_status, item.values = "fetched", HTTPStatus.OK.value, values
+            item.validators = storable_validators(outcome.validators)
+        case UnmodifiedItem():
+            item.state, item.http_status = "unmodified", HTTPStatus.NOT_MODIFIED.value
+        case FailedItem():
+            item.state = "failed" if outcome.next_try is None else "waiting"
+            item.error_class, item.http_status = outcome.error_class, outcome.http_status
+            item.next_try = outcome.next_try
         case _:
-            assert_never(item)
-
-
-def _listed(item: Item) -> Row:
-    return {column: getattr(item.listed, column) for column in LISTING_COLUMNS}
-
-
-def _matches(row: Row, search: str | None) -> bool:
-    wanted = storable_text(search or "").lower()
-    return not wanted or any(wanted in str(row[column] or "").lower() for column in SEARCHED_COLUMNS)
+            assert_never(outcome)
+    return item

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from tracksync.core.tracks.model import TEXT_COLUMNS, TOTAL_COLUMNS
+from tracksync.core.tracks.model import TEXT_COLUMNS, TOTAL_COLUMNS, Validators
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 MAX_TOTAL: Final = 2**63 - 1
 """Largest total that its column (bigint) holds."""
+MOST_VALIDATOR_CHARACTERS: Final = 512
+"""A longer one is not kept: it would cost more than the page that it saves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,3 +81,14 @@ def storable_values(values: Mapping[str, str | int | None]) -> dict[str, str | i
         elif isinstance(value, str):
             stored[column] = storable_text(value)
     return stored
+
+
+def storable_validators(validators: Validators) -> Validators:
+    """Return the validators that can be kept: each verbatim or not at all, since another text would never match."""
+    return Validators(_verbatim_or_none(validators.etag), _verbatim_or_none(validators.last_modified))
+
+
+def _verbatim_or_none(text: str | None) -> str | None:
+    if text is None or len(text) > MOST_VALIDATOR_CHARACTERS or storable_text(text) != text:
+        return None
+    return text

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import re
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 from pydantic.alias_generators import to_camel
@@ -17,6 +18,20 @@ def format_timestamp(moment: datetime) -> str:
 
 Timestamp = Annotated[datetime, PlainSerializer(format_timestamp, return_type=str, when_used="json")]
 """A UTC instant that is written as `2026-01-31T02:00:00Z`."""
+
+_DURATION_PATTERN: Final = r"^([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,7}s)?$"
+Duration = Annotated[str, Field(min_length=2, max_length=20, pattern=_DURATION_PATTERN)]
+"""A span of time as hours, minutes and seconds, such as `168h`, `90m` or `1h30m`."""
+
+
+def timedelta_of(duration: str) -> timedelta:
+    """Return the span that a `Duration` names; ValueError when it is none."""
+    match = re.fullmatch(_DURATION_PATTERN, duration)
+    if match is None:
+        raise ValueError(f"{duration!r} is no duration such as 168h, 90m or 1h30m")
+    hours, minutes, seconds = (int(part[:-1]) if part else 0 for part in match.groups())
+    return timedelta(hours=hours, minutes=minutes, seconds=seconds)
+
 
 ShortText = Annotated[str, Field(max_length=256)]
 Message = Annotated[str, Field(max_length=1024)]

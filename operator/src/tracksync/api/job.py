@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from tracksync.api.base import ApiModel, Condition, Message, ShortText, StoredModel, Timestamp
+from tracksync.api.base import ApiModel, Condition, Duration, Message, ShortText, StoredModel, Timestamp
 from tracksync.api.identity import Stage  # noqa: TC001 -- pydantic resolves the annotation at run time
 
 if TYPE_CHECKING:
@@ -60,6 +60,13 @@ class MetadataSpec(ApiModel):
 
     enabled: bool = True
     """Whether each track's dashboard (address, contact, totals) is fetched; false syncs the catalogue page only."""
+    refresh_after: Duration = "168h"
+    """Fetch a dashboard only if the stored one is older than this, such as 168h, 90m or 1h30m. Due dashboards are
+    spread evenly over the runs, so a daily run at the default of 168h fetches about a seventh of them. 0s fetches
+    all."""
+    attempts: Annotated[int, Field(ge=1, le=10)] = 3
+    """Attempts for one dashboard in this run, on top of the few quick repetitions within each attempt. Between two
+    attempts there is a growing pause."""
 
 
 class TrackSyncJobSpec(ApiModel):
@@ -186,10 +193,17 @@ class StageStatus(StoredModel):
     """Items of the stage."""
     failed: Count = 0
     """Items that failed."""
+    retried: Count = 0
+    """Attempts that repeated a failed one."""
+    skipped: Count = 0
+    """Items that needed no work here, such as dashboards that are new enough; not part of total."""
 
 
 class Results(StoredModel):
-    """Counters of the whole run. Each counts transitions, so an unchanged track is not an update."""
+    """Counters of the run. Each counts transitions, so an unchanged track is not an update.
+
+    What was asked of the source (requests, retried, bytes) is counted for the latest attempt only.
+    """
 
     listed: Count = 0
     """Tracks on the catalogue page, duplicates and skipped rows left out."""
@@ -201,6 +215,12 @@ class Results(StoredModel):
     """Listed tracks that the merge did not have to touch."""
     reactivated: Count = 0
     """Inactive tracks that are listed again."""
+    fetched: Count = 0
+    """Tracks whose dashboard was read in this run."""
+    not_modified: Count = 0
+    """Tracks whose dashboard is unchanged, says the source."""
+    retried: Count = 0
+    """Requests and attempts that repeated a failed one."""
     failed_items: Count = 0
     """Tracks whose dashboard could not be had; their stored metadata stays."""
     skipped_rows: Count = 0
@@ -208,7 +228,9 @@ class Results(StoredModel):
     duplicates: Count = 0
     """Catalogue rows that repeated a slug."""
     requests: Count = 0
-    """HTTP requests sent to the source, retries included."""
+    """HTTP requests sent to the source, of every kind."""
+    robots_requests: Count = 0
+    """HTTP requests for a robots.txt; part of requests."""
     bytes: Annotated[int, Field(ge=0)] = 0
     """Bytes of the answers' bodies, as received."""
 

@@ -191,7 +191,7 @@ class _Translation:
 
     def _translate_property(self, name: str, source: Mapping[str, object], *, path: str) -> Schema:
         schema = self.translate(source, path=f"{path}.{name}")
-        if name in LIST_MAP_KEYS:
+        if schema["type"] == "array" and name in LIST_MAP_KEYS:
             schema |= {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [LIST_MAP_KEYS[name]]}
         elif schema["type"] == "array":
             schema["x-kubernetes-list-type"] = "atomic"

@@ -88,8 +88,10 @@ def make_display() -> tuple[BarDisplay | LineDisplay, float]:
 
 def _summary(stage: StageStatus) -> str:
     """Return what a stage that was left came to."""
-    text = f"{stage.done}/{stage.total}" if stage.total else ""
-    return f"{text}  {stage.failed} failed" if stage.failed else text
+    counts = {"failed": stage.failed, "retried": stage.retried, "skipped": stage.skipped}
+    parts = [f"{stage.done}/{stage.total}" if stage.total else ""]
+    parts += [f"{number} {what}" for what, number in counts.items() if number]
+    return "  ".join(part for part in parts if part)
 
 
 def describe(progress: ProgressStatus) -> str:

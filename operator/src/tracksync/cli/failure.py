@@ -16,6 +16,7 @@ _REMEDIES: Final = {
     FailureReason.SCHEMA_MISMATCH: "Run `tracksync migrate` with the same database options.",
     FailureReason.DATABASE_UNAVAILABLE: "Check that the database runs and can be reached, then run the command again.",
     FailureReason.SOURCE_UNAVAILABLE: "Check that the source runs and can be reached, then run the command again.",
+    FailureReason.SOURCE_OFF: "Ask whoever did it; `tracksync source on`, with the same database options, undoes it.",
     FailureReason.TOO_MANY_FAILED_ITEMS: "Run the command again when the source answers; nothing was changed.",
     FailureReason.SOURCE_INVALID: "Look at the catalogue page; nothing was changed.",
     FailureReason.CANCELLED: "Run the command again to start over; nothing was changed.",

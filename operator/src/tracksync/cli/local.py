@@ -56,6 +56,28 @@ def run(
             help="Sync the catalogue page only: no dashboard is fetched, stored metadata stays.",
         ),
     ] = False,
+    refresh_after: Annotated[
+        str,
+        typer.Option(
+            "--refresh-after",
+            metavar="DURATION",
+            rich_help_panel=_SOURCE_PANEL,
+            help="Fetch a dashboard only if the stored one is older, such as 168h, 90m or 1h30m. Due ones are spread "
+            "over the runs: a daily run at 168h fetches about a seventh of them. 0s fetches all.",
+        ),
+    ] = "168h",
+    attempts: Annotated[
+        int,
+        typer.Option(
+            "--attempts",
+            metavar="NUMBER",
+            min=1,
+            max=10,
+            rich_help_panel=_SOURCE_PANEL,
+            help="Attempts for one dashboard, with a growing pause in between, on top of the few quick repetitions "
+            "within each attempt.",
+        ),
+    ] = 3,
     contact: Annotated[
         str,
         typer.Option(
@@ -95,6 +117,8 @@ def run(
         requests_per_second=requests_per_second,
         concurrency=concurrency,
         fetch_dashboards=not no_metadata,
+        refresh_after=refresh_after.strip(),
+        attempts=attempts,
         contact=contact.strip(),
         source_name=source_name,
         output=output,

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import tracksync
-from tracksync.cli import admin, local, parse, processes, stored
+from tracksync.cli import admin, local, parse, processes, source, stored
 from tracksync.cli.failure import explain_failure
 from tracksync.errors import TrackSyncError
 
@@ -24,6 +24,7 @@ app.command("simulate")(processes.simulate)
 app.command("worker")(processes.worker)
 app.command("operator")(processes.operator)
 app.add_typer(parse.app, name="parse")
+app.add_typer(source.app, name="source")
 app.add_typer(admin.app, name="admin")
 
 

@@ -6,7 +6,7 @@ import asyncio
 import json
 import signal
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from tracksync.adapters.clock import SystemClock
 from tracksync.adapters.postgres.database import PostgresDatabase
 from tracksync.adapters.web.source import WebSource
-from tracksync.api.job import Results
+from tracksync.api.job import MetadataSpec, Results
 from tracksync.api.source import SourceEntry
 from tracksync.cli.databases import opened
 from tracksync.cli.display import make_display
@@ -29,7 +29,7 @@ from tracksync.logs import configure_logs
 from tracksync.ports import RunIdentity
 from tracksync.settings import explain
 from tracksync.worker.ending import exit_code_of
-from tracksync.worker.model import RunRequest, WorkerPorts
+from tracksync.worker.model import RunRequest, WorkerPorts, refresh_of
 from tracksync.worker.run import run_sync
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ HIGHEST_RATE: Final = 100_000.0
 HIGHEST_CONCURRENCY: Final = 64
 _PORTS: Final = {"http": 80, "https": 443}
 _REAL: Final = SourceEntry()
+_METADATA: Final = MetadataSpec()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,8 @@ class SyncWish:
     requests_per_second: float | None = None
     concurrency: int | None = None
     fetch_dashboards: bool = True
+    refresh_after: str = _METADATA.refresh_after
+    attempts: int = _METADATA.attempts
     contact: str = ""
     source_name: str = "liverc"
     output: RunOutput = RunOutput.TEXT
@@ -88,12 +91,13 @@ def sync_here(wish: SyncWish, choice: DatabaseChoice) -> ExitCode:
     """
     configure_logs(json=False, level="ERROR")
     entry = source_entry(wish)
+    request = run_request(wish, entry, database_setting=choice.setting)
     with opened(choice) as url:
         if choice.is_embedded:
             from tracksync.adapters.postgres.migrate import migrate
 
             migrate(url)
-        report = asyncio.run(_sync(wish, entry, url, choice.setting))
+        report = asyncio.run(_sync(request, entry, url))
     _show(report, wish.output)
     return exit_code_of(report.result, item_errors=ExitCode.ITEM_ERRORS)
 
@@ -154,25 +158,45 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-async def _sync(wish: SyncWish, entry: SourceEntry, url: str, database_setting: str) -> SyncReport:
+def run_request(wish: SyncWish, entry: SourceEntry, *, database_setting: str) -> RunRequest:
+    """Return a new run that does what the options say.
+
+    Raises:
+        SettingsError: `--refresh-after` is no duration, or `--attempts` is out of its range.
+    """
+    try:
+        metadata = MetadataSpec(enabled=wish.fetch_dashboards, refresh_after=wish.refresh_after, attempts=wish.attempts)
+    except ValidationError:
+        raise SettingsError(
+            "--refresh-after, --attempts: give a duration such as 168h, 90m or 1h30m, or 0s for all dashboards, "
+            "and 1 to 10 attempts"
+        ) from None
+    return RunRequest(
+        identity=RunIdentity(
+            run_id=str(uuid4()), name="local", namespace="", attempt=1, source=entry.name, domain=entry.domain
+        ),
+        database_setting=database_setting,
+        refresh=refresh_of(metadata),
+        attempts=metadata.attempts,
+        concurrency=entry.concurrency,
+    )
+
+
+async def _sync(request: RunRequest, entry: SourceEntry, url: str) -> SyncReport:
     clock, stop = SystemClock(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     display, every_seconds = make_display()
-    run_id = str(uuid4())
-    request = RunRequest(
-        identity=RunIdentity(
-            run_id=run_id, name="local", namespace="", attempt=1, source=entry.name, domain=entry.domain
-        ),
-        database_setting=database_setting,
-        fetch_dashboards=wish.fetch_dashboards,
-        concurrency=entry.concurrency,
-        report_every_seconds=every_seconds,
-    )
+    application_name = request.identity.run_id
     async with AsyncExitStack() as resources:
-        database = await resources.enter_async_context(PostgresDatabase.prepare(url, application_name=run_id))
+        database = await resources.enter_async_context(PostgresDatabase.prepare(url, application_name=application_name))
         source = WebSource(
-            entry, requests_per_second=entry.requests_per_second, concurrency=entry.concurrency, clock=clock
+            entry,
+            requests_per_second=entry.requests_per_second,
+            concurrency=entry.concurrency,
+            clock=clock,
+            pace=database.pace(entry.domain),
+            robots=database.robots,
         )
         ports = WorkerPorts(
             ledger=database.ledger,
@@ -183,7 +207,7 @@ async def _sync(wish: SyncWish, entry: SourceEntry, url: str, database_setting: 
         )
         resources.enter_context(display)
         started = clock.monotonic()
-        result = await run_sync(request, ports, stop=stop)
+        result = await run_sync(replace(request, report_every_seconds=every_seconds), ports, stop=stop)
         seconds = clock.monotonic() - started
         return SyncReport(result, seconds, await _count_active(database, entry.name))
 

@@ -21,7 +21,7 @@ from tracksync.ports import RunIdentity
 from tracksync.settings import ApiServerSettings, WorkerSettings
 from tracksync.worker.database_url import read_database_url
 from tracksync.worker.ending import ending_of, exit_code_of, result_of
-from tracksync.worker.model import RunRequest, WorkerPorts
+from tracksync.worker.model import RunRequest, WorkerPorts, refresh_of
 from tracksync.worker.run import run_sync
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ def request_of(settings: WorkerSettings) -> RunRequest:
             domain=entry.domain,
         ),
         database_setting=f"spec.target.databaseSecretRef (secret {secret.name!r}, key {secret.key!r})",
-        fetch_dashboards=spec.metadata.enabled,
+        refresh=refresh_of(spec.metadata),
+        attempts=spec.metadata.attempts,
         concurrency=min(spec.source.concurrency or entry.concurrency, entry.concurrency),
     )
 
@@ -103,6 +104,8 @@ async def _open_ports(
         requests_per_second=min(rate, entry.requests_per_second),
         concurrency=request.concurrency,
         clock=clock,
+        pace=database.pace(entry.domain),
+        robots=database.robots,
     )
     return WorkerPorts(
         ledger=database.ledger,

@@ -44,12 +44,21 @@ def completed(results: Results) -> Ending:
     """Return the end of a run whose merge was committed."""
     changes = (
         f"{results.listed} tracks listed: {results.inserted} inserted, {results.updated} updated, "
-        f"{results.unchanged} unchanged"
+        f"{results.unchanged} unchanged; {_dashboards(results)}"
     )
     if results.failed_items:
-        message = f"{changes}; {results.failed_items} dashboards could not be had, their stored metadata stays"
+        message = f"{changes}; {results.failed_items} could not be had, their stored metadata stays"
         return Ending(Outcome.COMPLETED_WITH_ERRORS, Reason.COMPLETED_WITH_ERRORS, message)
     return Ending(Outcome.SUCCEEDED, Reason.COMPLETED, changes)
+
+
+def _dashboards(results: Results) -> str:
+    """Return what became of the dashboards, failed ones left out."""
+    others = results.listed - results.fetched - results.not_modified - results.failed_items
+    parts = [f"{results.fetched} fetched"]
+    parts += [f"{results.not_modified} not modified"] if results.not_modified else []
+    parts += [f"{others} not due"] if others > 0 else []
+    return f"dashboards: {', '.join(parts)}"
 
 
 def ending_of(error: Exception, *, stage: Stage | None, database_setting: str, merged: bool = False) -> Ending:

@@ -1,94 +1,150 @@
-"""The metadata stage: dashboards of all staged tracks that wait for theirs, a few at once, committed in batches."""
+"""The metadata stage: the dashboards that are due, a few at once, each with its attempts, committed in batches."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from random import SystemRandom
 from typing import TYPE_CHECKING, Final
 
-from tracksync.core.tracks.model import FailedItem, FetchedItem
+from tracksync.core.tracks.model import FailedItem, FetchedItem, UnmodifiedItem
 from tracksync.core.tracks.report import MAX_FAILED_PERCENT, too_many_failed
 from tracksync.errors import ItemError, TooManyFailedItemsError, TrackSyncError
+from tracksync.worker.queues import DueQueue, ResultQueue, pause_after
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from tracksync.core.tracks.model import ItemResult
-    from tracksync.ports import RunTicket, Source
+    from tracksync.core.tracks.model import DueDashboard, ItemResult
+    from tracksync.ports import Ledger, RunTicket
     from tracksync.worker.model import WorkerPorts
     from tracksync.worker.progress import RunProgress
 
-CHECKPOINT_ITEMS: Final = 50
-CHECKPOINT_SECONDS: Final = 2.0
-"""A checkpoint is committed after so many items or seconds, whichever comes first: what a crash can lose."""
+_RANDOM: Final = SystemRandom()
 
 
-async def fetch_dashboards(
-    ports: WorkerPorts, ticket: RunTicket, progress: RunProgress, *, slugs: tuple[str, ...], concurrency: int
-) -> None:
-    """Fetch and record the dashboard of every slug; an item's failure is recorded and the stage goes on.
+@dataclass(frozen=True, slots=True)
+class MetadataWork:
+    """What the stage has to do.
+
+    Attributes:
+        waiting: the dashboards to fetch.
+        due: dashboards of the whole run, those that an earlier epoch fetched included; failures are measured by it.
+        listed: tracks of the catalogue.
+        attempts: attempts for one dashboard, 1 or more.
+        concurrency: dashboards in flight at once.
+    """
+
+    waiting: Sequence[DueDashboard]
+    due: int
+    listed: int
+    attempts: int
+    concurrency: int
+
+
+async def fetch_dashboards(ports: WorkerPorts, ticket: RunTicket, progress: RunProgress, work: MetadataWork) -> None:
+    """Fetch and record every waiting dashboard; an item's failure is recorded and the stage goes on.
+
+    Whatever ends the stage early, the results that had come by then are committed first, unless it is cancelled.
 
     Raises:
         TooManyFailedItemsError: more items failed than a run may lose; the rest is not asked for.
+        SourceUnavailableError: the source wants to be left alone; what was under way has not failed.
     """
-    results: asyncio.Queue[ItemResult] = asyncio.Queue(maxsize=2 * CHECKPOINT_ITEMS)
-    waiting = iter(slugs)
+    fetching = _Fetching(ports, progress, work)
     try:
         async with asyncio.TaskGroup() as group:
-            group.create_task(_record_all(ports, ticket, results, total=len(slugs)))
-            for _ in range(min(concurrency, len(slugs))):
-                group.create_task(_fetch_each(ports.source, waiting, results, progress, total=len(slugs)))
+            group.create_task(_record_all(ports.ledger, ticket, fetching.results))
+            problem = await fetching.until_done()
     except* Exception as errors:
         raise _first_of(errors) from errors
+    if problem is not None:
+        raise problem
 
 
-async def _fetch_each(
-    source: Source, waiting: Iterator[str], results: asyncio.Queue[ItemResult], progress: RunProgress, *, total: int
-) -> None:
-    """Fetch slugs from the shared iterator until it is empty."""
-    for slug in waiting:
-        item = await _fetch(source, slug)
-        await results.put(item)
-        match item:
-            case FetchedItem():
-                progress.finish_items()
-            case FailedItem():
-                _refuse_too_many(progress.fail_item(item), total)
-
-
-async def _fetch(source: Source, slug: str) -> ItemResult:
-    try:
-        dashboard = await source.fetch_dashboard(slug)
-    except ItemError as error:
-        return FailedItem(slug, error.error_class, error.http_status)
-    return FetchedItem(slug, dashboard.stored_values())
-
-
-def _refuse_too_many(failed: int, total: int) -> None:
-    if too_many_failed(failed, total):
-        raise TooManyFailedItemsError(
-            f"{failed} of {total} dashboards failed, more than {MAX_FAILED_PERCENT} %; no track was touched. "
-            "See status.failedSamples, and try again when the source answers"
-        )
-
-
-async def _record_all(ports: WorkerPorts, ticket: RunTicket, results: asyncio.Queue[ItemResult], *, total: int) -> None:
+async def _record_all(ledger: Ledger, ticket: RunTicket, results: ResultQueue) -> None:
     """Commit all results as they come; one batch at a time, so that checkpoints never overlap."""
-    left = total
-    while left:
-        batch = await _next_batch(results, at_most=min(left, CHECKPOINT_ITEMS))
-        await ports.ledger.record_items(ticket, batch)
-        left -= len(batch)
+    while batch := await results.next_batch():
+        await ledger.record_items(ticket, batch)
 
 
-async def _next_batch(results: asyncio.Queue[ItemResult], *, at_most: int) -> list[ItemResult]:
-    batch = [await results.get()]
-    try:
-        async with asyncio.timeout(CHECKPOINT_SECONDS):
-            while len(batch) < at_most:
-                batch.append(await results.get())
-    except TimeoutError:
-        pass  # what has come so far is the checkpoint
-    return batch
+class _Fetching:
+    """Fetchers that share one queue of dashboards; what they find goes into `results`."""
+
+    def __init__(self, ports: WorkerPorts, progress: RunProgress, work: MetadataWork) -> None:
+        self._source = ports.source
+        self._clock = ports.clock
+        self._progress = progress
+        self._work = work
+        self._queue = DueQueue(work.waiting, ports.clock)
+        self._newly_failed = 0
+        self.results = ResultQueue()
+
+    async def until_done(self) -> Exception | None:
+        """Fetch everything and close `results`; return, not raise, what ended it early: the rest is to be recorded."""
+        problem: Exception | None = None
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(self._work.concurrency, len(self._work.waiting))):
+                    group.create_task(self._fetch_each())
+        except* Exception as errors:  # noqa: BLE001 -- raised by the caller, once the rest is recorded
+            problem = _first_of(errors)
+        finally:
+            self.results.close()
+        return problem
+
+    async def _fetch_each(self) -> None:
+        await self.results.wait_for_room()
+        while (dashboard := await self._queue.take()) is not None:
+            if dashboard.attempts:
+                self._progress.retry_item()
+            result = await self._fetch(dashboard)
+            self.results.put(result)
+            self._account(dashboard, result)
+            await self.results.wait_for_room()
+
+    async def _fetch(self, dashboard: DueDashboard) -> ItemResult:
+        slug = dashboard.slug
+        try:
+            page = await self._source.fetch_dashboard(slug, validators=dashboard.validators or None)
+        except ItemError as error:
+            return FailedItem(slug, error.error_class, error.http_status, self._next_try(dashboard, error))
+        if page is None:
+            return UnmodifiedItem(slug)
+        return FetchedItem(slug, page.dashboard.stored_values(), page.validators)
+
+    def _next_try(self, dashboard: DueDashboard, error: ItemError) -> datetime | None:
+        attempts = dashboard.attempts + 1
+        if attempts >= self._work.attempts or not error.is_transient:
+            return None
+        return self._clock.now() + timedelta(seconds=pause_after(attempts, chance=_RANDOM.random()))
+
+    def _account(self, dashboard: DueDashboard, result: ItemResult) -> None:
+        match result:
+            case FailedItem(next_try=datetime() as next_try):
+                self._queue.put_off(dashboard, next_try)
+                return
+            case FailedItem():
+                self._progress.fail_item(result)
+                # What failed in the run before is asked for each day: it says nothing about the source today.
+                self._newly_failed += not dashboard.has_failed_before
+                self._refuse_too_many(self._newly_failed)
+            case FetchedItem():
+                self._progress.finish_items()
+                self._progress.add(fetched=1)
+            case UnmodifiedItem():
+                self._progress.finish_items()
+                self._progress.add(not_modified=1)
+        self._queue.end()
+
+    def _refuse_too_many(self, failed: int) -> None:
+        work = self._work
+        if too_many_failed(failed, work.due, listed=work.listed):
+            raise TooManyFailedItemsError(
+                f"{failed} of {work.due} dashboards failed that did not fail before, more than {MAX_FAILED_PERCENT} %; no track was "
+                "touched. See status.failedSamples, and try again when the source answers"
+            )
 
 
 def _first_of(errors: BaseExceptionGroup[Exception]) -> Exception:

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
+from tracksync.api.base import timedelta_of
+from tracksync.core.tracks.freshness import Refresh
+from tracksync.liverc.version import PARSER_VERSION
+
 if TYPE_CHECKING:
+    from tracksync.api.job import MetadataSpec
     from tracksync.ports import Clock, Ledger, Progress, RunIdentity, Source, TrackStore
 
 REPORT_EVERY_SECONDS: Final = 5.0
 """Progress in a cluster is written at most this often, because each write is a new revision of the object in etcd."""
+ATTEMPTS: Final = 3
+"""Attempts for one dashboard, on top of the transport's own tries (`spec.metadata.attempts`)."""
+_CHECKPOINT_FORMAT: Final = 1
+"""Raise it whenever a checkpoint of an older build must not be gone on with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,16 +30,38 @@ class RunRequest:
     Attributes:
         identity: which run this is.
         database_setting: where the database's address comes from, for messages: a field, a flag or a variable.
-        fetch_dashboards: whether each track's dashboard is fetched; False syncs the catalogue page only.
+        refresh: which dashboards are fetched; None syncs the catalogue page only.
+        attempts: attempts for one dashboard, 1 or more, on top of the source's own tries.
         concurrency: dashboards in flight at once.
         report_every_seconds: shortest time between two reports, stage changes left out.
     """
 
     identity: RunIdentity
     database_setting: str
-    fetch_dashboards: bool = True
+    refresh: Refresh | None
+    attempts: int = ATTEMPTS
     concurrency: int = 1
     report_every_seconds: float = REPORT_EVERY_SECONDS
+
+    @property
+    def spec_hash(self) -> str:
+        """What a checkpoint depends on, as 64 hex digits: equal exactly when it may be gone on with.
+
+        Attempts and concurrency are left out: they change how the rest is fetched, not what was fetched.
+        """
+        bound_to = {
+            "format": _CHECKPOINT_FORMAT,
+            "source": self.identity.source,
+            "domain": self.identity.domain,
+            "parser": PARSER_VERSION,
+            "refreshAfter": None if self.refresh is None else self.refresh.after.total_seconds(),
+        }
+        return sha256(json.dumps(bound_to, sort_keys=True).encode()).hexdigest()
+
+
+def refresh_of(metadata: MetadataSpec) -> Refresh | None:
+    """Return which dashboards the spec wants fetched; None: none."""
+    return Refresh(timedelta_of(metadata.refresh_after), PARSER_VERSION) if metadata.enabled else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

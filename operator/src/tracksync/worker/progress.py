@@ -37,11 +37,15 @@ class _StageRecord:
     state: StageState = StageState.RUNNING
     done: int = 0
     failed: int = 0
+    retried: int = 0
+    skipped: int = 0
+    found_done: int = 0
     completion_time: datetime | None = None
     seconds: float | None = None
 
     def pace(self, monotonic: float) -> Pace:
-        return Pace(self.done, self.total, max(0.0, monotonic - self.started) if self.seconds is None else self.seconds)
+        seconds = max(0.0, monotonic - self.started) if self.seconds is None else self.seconds
+        return Pace(self.done, self.total, seconds, self.found_done)
 
     def status(self) -> StageStatus:
         return StageStatus(
@@ -53,6 +57,8 @@ class _StageRecord:
             done=self.done,
             total=self.total,
             failed=self.failed,
+            retried=self.retried,
+            skipped=self.skipped,
         )
 
 
@@ -99,18 +105,34 @@ class RunProgress:
             done=record.done,
             total=record.total,
             failed=record.failed,
+            retried=record.retried,
+            skipped=record.skipped,
         )
 
     def expect(self, total: int) -> None:
         """Set how many items the current stage has."""
         self._stages[-1].total = total
 
+    def find_done(self, count: int) -> None:
+        """Count items that an earlier epoch finished: done, but no sign of how fast this stage is."""
+        self._stages[-1].found_done += count
+        self._stages[-1].done += count
+
+    def skip_items(self, count: int) -> None:
+        """Count items that need no work in the current stage; they are no part of its total."""
+        self._stages[-1].skipped += count
+
     def finish_items(self, count: int = 1) -> None:
         """Count finished items of the current stage."""
         self._stages[-1].done += count
 
+    def retry_item(self) -> None:
+        """Count an attempt that repeats a failed one of the current stage."""
+        self._stages[-1].retried += 1
+        self.add(retried=1)
+
     def fail_item(self, item: FailedItem) -> int:
-        """Count a failed item of the current stage and keep the first few as samples; return the failures so far."""
+        """Count an item of the current stage that failed for good, keep the first few as samples; return all so far."""
         record = self._stages[-1]
         record.done += 1
         record.failed += 1
@@ -124,10 +146,21 @@ class RunProgress:
         """Set counters of the run's results by their names in `Results`."""
         self._counters.update(counters)
 
+    def add(self, **counters: int) -> None:
+        """Add to counters of the run's results."""
+        for name, more in counters.items():
+            self._counters[name] = self._counters.get(name, 0) + more
+
     def results(self) -> Results:
         """Return the counters so far."""
         traffic = self._traffic()
-        counters: dict[str, Any] = {**self._counters, "requests": traffic.requests, "bytes": traffic.bytes}
+        of_the_source = {
+            "requests": traffic.requests,
+            "robots_requests": traffic.robots_requests,
+            "bytes": traffic.bytes,
+            "retried": self._counters.get("retried", 0) + traffic.retries,
+        }
+        counters: dict[str, Any] = self._counters | of_the_source
         return Results(**counters)
 
     def snapshot(self) -> WorkerStatus:

@@ -10,15 +10,17 @@ import structlog
 
 from tracksync.api.identity import Stage
 from tracksync.api.result import Outcome
+from tracksync.core.tracks.model import ListingSummary
 from tracksync.errors import (
     DatabaseUnavailableError,
     FencedError,
     ListingInvalidError,
     RunCancelledError,
     TrackSyncError,
+    TransientError,
 )
 from tracksync.worker.ending import completed, ending_of, result_of
-from tracksync.worker.metadata import fetch_dashboards
+from tracksync.worker.metadata import MetadataWork, fetch_dashboards
 from tracksync.worker.progress import PUBLISH_SECONDS, Publisher, RunProgress
 
 if TYPE_CHECKING:
@@ -74,17 +76,17 @@ async def _all_stages(run: _Run) -> None:
     with run.progress.in_stage(Stage.PREFLIGHT):
         await _reach_database(run)
         ticket = await _open(run)
+        await run.ports.source.verify_open()
     with run.progress.in_stage(Stage.CATALOGUE):
-        listing = await _read_listing(run)
-        await run.ports.ledger.stage_listing(ticket, listing, fetch_dashboards=run.request.fetch_dashboards)
-        run.progress.finish_items(len(listing.tracks))
+        summary = await _stage_listing(run, ticket)
+        run.progress.finish_items(summary.listed)
     with run.progress.in_stage(Stage.METADATA):
-        await _fetch_metadata(run, ticket)
-    with run.progress.in_stage(Stage.MERGE, total=len(listing.tracks)):
+        await _fetch_metadata(run, ticket, summary)
+    with run.progress.in_stage(Stage.MERGE, total=summary.listed):
         await _merge(run, ticket)
-        run.progress.finish_items(len(listing.tracks))
-    with run.progress.in_stage(Stage.REPORT, total=len(listing.tracks)):
-        run.progress.finish_items(len(listing.tracks))
+        run.progress.finish_items(summary.listed)
+    with run.progress.in_stage(Stage.REPORT, total=summary.listed):
+        run.progress.finish_items(summary.listed)
         await _close(run, ticket)
 
 
@@ -106,7 +108,8 @@ async def _reach_database(run: _Run) -> None:
 
 async def _open(run: _Run) -> RunTicket:
     """Open the run's row; a stop waits for it, because an opened row without its ticket could not be closed."""
-    opening = asyncio.ensure_future(run.ports.ledger.open_run(run.request.identity))
+    request = run.request
+    opening = asyncio.ensure_future(run.ports.ledger.open_run(request.identity, spec_hash=request.spec_hash))
     try:
         run.ticket = await asyncio.shield(opening)
     except asyncio.CancelledError:
@@ -118,6 +121,20 @@ async def _open(run: _Run) -> RunTicket:
     return run.ticket
 
 
+async def _stage_listing(run: _Run, ticket: RunTicket) -> ListingSummary:
+    """Fetch and stage the catalogue, unless an earlier epoch did: a resumed run never asks for it again."""
+    summary = ticket.checkpoint
+    if summary is not None:
+        log.info("resumed from checkpoint", epoch=ticket.epoch, listed=summary.listed, due=summary.due)
+        _show_listing(run, summary)
+        return summary
+    listing = await _read_listing(run)
+    summary = ListingSummary(len(listing.tracks), len(listing.skipped), listing.duplicates)
+    _show_listing(run, summary)
+    await run.ports.ledger.stage_listing(ticket, listing, refresh=run.request.refresh)
+    return summary
+
+
 async def _read_listing(run: _Run) -> Listing:
     log.info("first request sent")
     listing = await run.ports.source.fetch_listing()
@@ -126,17 +143,31 @@ async def _read_listing(run: _Run) -> Listing:
             f"the source {run.request.identity.source!r} did not serve a complete catalogue page: "
             f"{'; '.join(listing.problems)}. No track was touched; look at the page, then start a new run"
         )
-    run.progress.expect(len(listing.tracks))
-    run.progress.count(listed=len(listing.tracks), skipped_rows=len(listing.skipped), duplicates=listing.duplicates)
     return listing
 
 
-async def _fetch_metadata(run: _Run, ticket: RunTicket) -> None:
-    if not run.request.fetch_dashboards:
+def _show_listing(run: _Run, summary: ListingSummary) -> None:
+    run.progress.expect(summary.listed)
+    run.progress.count(listed=summary.listed, skipped_rows=summary.skipped_rows, duplicates=summary.duplicates)
+
+
+async def _fetch_metadata(run: _Run, ticket: RunTicket, summary: ListingSummary) -> None:
+    """Fetch the dashboards that are due and not fetched yet; progress starts at what earlier epochs fetched."""
+    request = run.request
+    if request.refresh is None:
+        run.progress.skip_items(summary.listed)
         return
-    slugs = tuple(await run.ports.ledger.pending_slugs(ticket))
-    run.progress.expect(len(slugs))
-    await fetch_dashboards(run.ports, ticket, run.progress, slugs=slugs, concurrency=run.request.concurrency)
+    waiting = await run.ports.ledger.pending_dashboards(ticket)
+    due = max(summary.due, len(waiting))
+    found_done = due - len(waiting)
+    run.progress.expect(due)
+    run.progress.find_done(found_done)
+    run.progress.skip_items(max(0, summary.listed - due))
+    run.progress.add(fetched=max(0, found_done - summary.not_modified), not_modified=summary.not_modified)
+    work = MetadataWork(
+        waiting, due=due, listed=summary.listed, attempts=request.attempts, concurrency=request.concurrency
+    )
+    await fetch_dashboards(run.ports, ticket, run.progress, work)
 
 
 async def _merge(run: _Run, ticket: RunTicket) -> None:
@@ -218,14 +249,22 @@ def _explain(error: Exception, run: _Run) -> Ending:
 
 
 async def _close_after_failure(run: _Run, error: Exception, ending: Ending) -> None:
-    """Write the end into the ledger if that is possible in a few seconds; its staged items go with it."""
+    """Write the end into the ledger if that is possible in a few seconds.
+
+    After a transient error, too many failed items among them, the next attempt goes on from the checkpoint. After
+    everything else the staged items go: somebody wanted that, or nobody knows what they are worth.
+    """
     if run.ticket is None or isinstance(error, FencedError):
         return
     outcome = Outcome.CANCELLED if ending.outcome is Outcome.CANCELLED else Outcome.FAILED
     try:
         async with asyncio.timeout(CLOSE_SECONDS):
             await run.ports.ledger.close_run(
-                run.ticket, outcome=outcome, reason=ending.reason, results=run.progress.results()
+                run.ticket,
+                outcome=outcome,
+                reason=ending.reason,
+                results=run.progress.results(),
+                keep_checkpoint=isinstance(error, TransientError),
             )
-    except Exception as problem:  # noqa: BLE001 -- the run has failed already; a later epoch discards what is left
+    except Exception as problem:  # noqa: BLE001 -- the run has failed already; the next epoch takes up what is left
         log.warning("run's end not written to the ledger", error=type(problem).__name__)

@@ -1,10 +1,12 @@
-"""The entrance: a connected database with its ledger and its tracks."""
+"""The entrance: a connected database with its ledger, its tracks, and what is shared about sources."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
 from tracksync.adapters.postgres.ledger import PostgresLedger
+from tracksync.adapters.postgres.pace import PostgresPace
+from tracksync.adapters.postgres.robots import PostgresRobots
 from tracksync.adapters.postgres.session import Session
 from tracksync.adapters.postgres.tracks import PostgresTrackStore
 from tracksync.adapters.postgres.url import connection_parameters
@@ -14,17 +16,27 @@ if TYPE_CHECKING:
 
 
 class PostgresDatabase:
-    """A connection to PostgreSQL, opened again by itself when it was lost.
+    """Two connections to PostgreSQL, opened again by themselves when they were lost.
+
+    The second one is opened when it is first used. It serves what requests to a source wait for, so that a long merge
+    or staging on the first one never delays a request.
 
     Attributes:
         ledger: runs and their items.
         tracks: the tracks.
+        robots: what is known of robots.txt files; on the second connection.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, second_session: Session) -> None:
         self._session = session
+        self._second_session = second_session
         self.ledger = PostgresLedger(session)
         self.tracks = PostgresTrackStore(session)
+        self.robots = PostgresRobots(second_session)
+
+    def pace(self, domain: str) -> PostgresPace:
+        """Return the pace of a registrable domain, which all users of the database share; on the second connection."""
+        return PostgresPace(self._second_session, domain)
 
     @classmethod
     async def connect(cls, url: str, *, application_name: str, timeout_seconds: float = 10.0) -> Self:
@@ -53,15 +65,17 @@ class PostgresDatabase:
             DatabaseCredentialsError: the URL is unusable.
         """
         parameters = connection_parameters(url, application_name=application_name, timeout_seconds=timeout_seconds)
-        return cls(Session(parameters, timeout_seconds=timeout_seconds))
+        sessions = (Session(parameters, timeout_seconds=timeout_seconds) for _ in range(2))
+        return cls(*sessions)
 
     async def open(self) -> None:
-        """Connect now; raises what `connect` raises."""
+        """Open the first connection now; raises what `connect` raises."""
         await self._session.open()
 
     async def close(self) -> None:
-        """Close the connection; what was not committed is rolled back."""
+        """Close the connections; what was not committed is rolled back."""
         await self._session.close()
+        await self._second_session.close()
 
     async def __aenter__(self) -> Self:
         return self

@@ -77,7 +77,8 @@ def statement_failed(error: psycopg.Error) -> TrackSyncError:
         return _unavailable(state)
     if state == _NO_RIGHT:
         return DatabaseCredentialsError(
-            "the database user lacks a right on the tables tracks, runs or sync_items; grant it"
+            "the database user lacks a right on one of TrackSync's tables; grant it on all of them (a migration may "
+            "have added some)"
         )
     if state in _OUTDATED_SCHEMA:
         return SchemaMismatchError("the database lacks a table or column; run `tracksync migrate`")

@@ -1,7 +1,8 @@
 """The tables, as SQLAlchemy metadata. Migrations build them; a test compares the two.
 
 Times are `timestamptz`. Rows of `tracks` are never deleted and their ids never change, because other tables point at
-them. `sync_items` is staging area, checkpoint and retry ledger of a run in one.
+them. `sync_items` is staging area, checkpoint and retry ledger of a run in one. Personal data is in `tracks`, and in
+`sync_items` until the run has ended; in no other table.
 """
 
 from __future__ import annotations
@@ -41,6 +42,10 @@ METADATA: Final = MetaData(naming_convention=NAMES)
 def _moment(name: str, *, is_set_at_insert: bool = False) -> Column[object]:
     default = text("now()") if is_set_at_insert else None
     return Column(name, DateTime(timezone=True), nullable=not is_set_at_insert, server_default=default)
+
+
+def _count(name: str) -> Column[object]:
+    return Column(name, Integer, nullable=False, server_default=text("0"))
 
 
 TRACKS: Final = Table(
@@ -89,6 +94,12 @@ RUNS: Final = Table(
     _moment("finished_at"),
     Column("reason", Text, nullable=False, server_default=text("''")),
     Column("results", JSONB),
+    # The checkpoint: which spec it was staged for, what the staged rows mean, and what the listing had (no rows).
+    Column("spec_hash", Text, nullable=False, server_default=text("''")),
+    Column("checkpoint_format", Integer),
+    Column("listing", JSONB),
+    # The oldest parser that read one of the run's dashboards.
+    Column("parser_version", Integer),
     CheckConstraint("state IN ('running', 'succeeded', 'completed_with_errors', 'failed', 'cancelled')", name="state"),
     CheckConstraint("(state = 'running') = (finished_at IS NULL)", name="finished_at"),
     CheckConstraint("attempt >= 1", name="attempt"),
@@ -114,9 +125,70 @@ SYNC_ITEMS: Final = Table(
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     Column("error_class", Text),
     Column("http_status", SmallInteger),
-    CheckConstraint("state IN ('waiting', 'fetched', 'failed', 'listed')", name="state"),
+    _moment("next_try"),
+    # When its latest attempt ended; NULL as long as there was none.
+    _moment("finished_at"),
+    # While it waits: what to send along. Once it is fetched: what came with the page.
+    Column("etag", Text),
+    Column("last_modified", Text),
+    CheckConstraint("state IN ('waiting', 'fetched', 'unmodified', 'failed', 'listed')", name="state"),
     CheckConstraint("(state = 'fetched') = (dashboard IS NOT NULL)", name="dashboard"),
-    CheckConstraint("(state = 'failed') = (error_class IS NOT NULL)", name="error_class"),
+    # What waits may carry the class of its latest failure.
+    CheckConstraint(
+        "CASE state WHEN 'failed' THEN error_class IS NOT NULL WHEN 'waiting' THEN true ELSE error_class IS NULL END",
+        name="error_class",
+    ),
+    CheckConstraint("next_try IS NULL OR state = 'waiting'", name="next_try"),
     CheckConstraint("jsonb_typeof(dashboard) = 'object'", name="dashboard_object"),
     CheckConstraint("attempts >= 0", name="attempts"),
+)
+
+# What is known about a stored dashboard, one row per track that was ever asked for. Written by the merge alone.
+TRACK_FRESHNESS: Final = Table(
+    "track_freshness",
+    METADATA,
+    Column("track_id", UUID(as_uuid=True), ForeignKey("tracks.id", ondelete="CASCADE"), primary_key=True),
+    # Planned start of the run that fetched or confirmed it last; NULL while it never was.
+    _moment("as_of"),
+    _moment("fetched_at"),
+    # The latest attempt, whatever became of it: when, which try of its run it was, its answer and the failure's class.
+    _moment("last_attempt_at"),
+    Column("http_status", SmallInteger),
+    # What came with the page that was fetched last.
+    Column("etag", Text),
+    Column("last_modified", Text),
+    _count("attempts"),
+    # Conditional requests in a row that confirmed the page.
+    _count("unmodified"),
+    Column("last_error_class", Text),
+    _count("parser_version"),
+    CheckConstraint("attempts >= 0", name="attempts"),
+    CheckConstraint("unmodified >= 0", name="unmodified"),
+    CheckConstraint("parser_version >= 0", name="parser_version"),
+)
+
+# The pace that all users of this database share, one row per registrable domain.
+SOURCE_DOMAINS: Final = Table(
+    "source_domains",
+    METADATA,
+    Column("domain", Text, primary_key=True),
+    # When the next free slot begins; NULL before the first one.
+    _moment("next_free"),
+    _moment("paused_until"),
+    Column("off_reason", Text),
+    _moment("updated_at", is_set_at_insert=True),
+)
+
+ROBOTS: Final = Table(
+    "robots",
+    METADATA,
+    Column("domain", Text, primary_key=True),
+    Column("host", Text, primary_key=True),
+    Column("status", SmallInteger, nullable=False),
+    Column("is_allowed", Boolean, nullable=False),
+    Column("crawl_delay", Double),
+    Column("fetched_at", DateTime(timezone=True), nullable=False),
+    # The beginning of the file, for people to look at.
+    Column("body", Text, nullable=False, server_default=text("''")),
+    CheckConstraint("octet_length(body) <= 8192", name="body"),
 )

@@ -30,15 +30,18 @@ class PostgresTrackStore:
 
         The counters: `inserted + updated + unchanged` and the reactivated tracks of which no value changed add up to
         the staged items. A reactivated track of which a value changed counts as reactivated and as updated.
-        Tracks that are no longer listed are left as they are. A cancellation that comes while the COMMIT is under way
+        Tracks that are no longer listed are left as they are. For each staged item that was attempted its freshness is
+        written. A cancellation that comes while the COMMIT is under way
         does not hide that it succeeded.
         """
-        run = {"run_id": ticket.identity.run_id, "source": ticket.identity.source}
+        identity = ticket.identity
+        run = {"run_id": identity.run_id, "source": identity.source, "planned_start": ticket.planned_start}
         async with fenced(self._session, ticket, commit_outlives_cancel=True) as connection:
             await connection.execute(statements.NO_NESTED_LOOPS)
             staged = await (await connection.execute(statements.COUNT_ITEMS, run)).fetchone()
             written = await (await connection.execute(statements.UPDATE_TRACKS, run)).fetchone()
             inserted = (await connection.execute(statements.INSERT_TRACKS, run)).rowcount
+            await connection.execute(statements.WRITE_FRESHNESS, run)
         listed = staged[0] if staged else 0
         touched, updated, reactivated = written or (0, 0, 0)
         return MergeCounters(

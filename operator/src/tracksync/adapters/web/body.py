@@ -27,6 +27,10 @@ class BodyDecoder(Protocol):
         """Return the whole decoded body; raises BodyCutError."""
         ...
 
+    def beginning(self) -> bytes:
+        """Return what there is of the decoded body, up to the cap."""
+        ...
+
 
 class IdentityDecoder:
     """Bytes as they are, up to `cap` of them."""
@@ -44,6 +48,10 @@ class IdentityDecoder:
     def finish(self) -> bytes:
         """Return what came; whether that was all, only the framing around it can say."""
         return bytes(self._body)
+
+    def beginning(self) -> bytes:
+        """Return what came, up to the cap."""
+        return bytes(self._body[: self._cap])
 
 
 class GzipDecoder:
@@ -74,6 +82,10 @@ class GzipDecoder:
         if not self._inflate.eof:
             raise BodyCutError
         return bytes(self._body)
+
+    def beginning(self) -> bytes:
+        """Return what was decoded, up to the cap."""
+        return bytes(self._body[: self._cap])
 
 
 DECODER_BY_ENCODING: Final[dict[str, type[IdentityDecoder | GzipDecoder]]] = {

@@ -6,36 +6,36 @@ needs, so that it starts fast and has little to be misused.
 
 from __future__ import annotations
 
-import ctypes
+import codecs
 import json
 import resource
-import signal
 import sys
 import time
 from typing import Any, BinaryIO, Final
 
+from tracksync.adapters.web.robots_rules import read_rules
+from tracksync.adapters.web.sandbox import forbid_system_calls, limit_resources
 from tracksync.adapters.web.wire import (
     LENGTHS,
     dashboard_to_json,
     encode_answer,
     listing_to_json,
     location_to_json,
+    rules_to_json,
 )
 from tracksync.liverc.catalogue import parse_catalogue
 from tracksync.liverc.dashboard import parse_address, parse_dashboard
 
-_ADDRESS_SPACE: Final = 512 * 2**20
-_OPEN_FILES: Final = 16
-_PR_SET_PDEATHSIG: Final = 1
-_PR_SET_NO_NEW_PRIVS: Final = 38
 _CHARSETS: Final = frozenset({"utf-8", "utf8", "us-ascii", "iso-8859-1", "latin1", "windows-1252", "cp1252", "utf-16"})
 """Charsets that a header may name; Python's other codecs have no business with a page."""
 
 
 def main() -> None:
-    """Serve requests until the input ends; `argv[1]` is the CPU limit of a page in seconds."""
-    cpu_seconds = int(sys.argv[1])
-    _lock_down()
+    """Serve requests until the input ends; `argv` has the CPU limit of a page in seconds, and the memory in bytes."""
+    cpu_seconds, memory_bytes = int(sys.argv[1]), int(sys.argv[2])
+    limit_resources(memory_bytes)
+    _warm_up()
+    forbid_system_calls()
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     _send(answers, {"ready": True})
     while header := requests.read(LENGTHS.size):
@@ -46,19 +46,12 @@ def main() -> None:
         _send(answers, _parse(head, page))
 
 
-def _lock_down() -> None:
-    """Give up what a parser never needs, and end with the parent."""
-    for limit, value in (
-        (resource.RLIMIT_AS, _ADDRESS_SPACE),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_NOFILE, _OPEN_FILES),
-    ):
-        resource.setrlimit(limit, (value, value))
-    if sys.platform == "linux":
-        libc = ctypes.CDLL(None)
-        libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+def _warm_up() -> None:
+    """Load everything that reading a page needs: afterwards no file can be opened any more."""
+    for charset in _CHARSETS:
+        codecs.lookup(charset)
+    for kind in ("catalogue", "address", "robots", "dashboard"):
+        _parse({"kind": kind, "charset": "", "domain": "", "slug": "", "host": "", "agent": ""}, b"<html>\xff</html>")
 
 
 def _allow_cpu(seconds: int) -> None:
@@ -68,6 +61,8 @@ def _allow_cpu(seconds: int) -> None:
 
 
 def _parse(head: dict[str, str], page: bytes) -> dict[str, Any]:
+    if head["kind"] == "robots":
+        return rules_to_json(read_rules(page, host=head["host"], agent=head["agent"]))
     text = _decode(page, head["charset"])
     if head["kind"] == "catalogue":
         return listing_to_json(parse_catalogue(text, domain=head["domain"]))

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from http import HTTPStatus
+from typing import Final
+
+from tracksync.core.tracks.model import Validators
 
 
 class FetchProblem(Enum):
     """Kind of a failed fetch."""
 
     STATUS = auto()
-    """An HTTP status other than 200."""
+    """An HTTP status that is no answer to what was asked."""
     TIMEOUT = auto()
     CONNECTION = auto()
     CUT = auto()
     """The body ends early, or does not decode."""
     NOT_HTML = auto()
+    """The body is of a wrong type, or in an encoding that was not asked for."""
     TOO_LARGE = auto()
     MOVED = auto()
     """A redirect to another host of the source, or one too many."""
@@ -28,7 +32,7 @@ class FetchProblem(Enum):
     """The connection belongs to another host."""
 
 
-_WORTH_ANOTHER_TRY = frozenset({FetchProblem.TIMEOUT, FetchProblem.CONNECTION, FetchProblem.CUT})
+_BROKEN: Final = frozenset({FetchProblem.TIMEOUT, FetchProblem.CONNECTION, FetchProblem.CUT})
 
 
 class FetchError(Exception):
@@ -37,20 +41,24 @@ class FetchError(Exception):
     Attributes:
         problem: its kind.
         status: HTTP status, or None without an answer.
+        pause_seconds: how long the answer asks everybody to wait; None when it says nothing of that.
     """
 
-    def __init__(self, problem: FetchProblem, message: str, *, status: int | None = None) -> None:
+    def __init__(
+        self, problem: FetchProblem, message: str, *, status: int | None = None, pause_seconds: float | None = None
+    ) -> None:
         super().__init__(message)
         self.problem = problem
         self.status = status
+        self.pause_seconds = pause_seconds
 
     @property
     def is_worth_another_try(self) -> bool:
-        """Whether the same request may succeed a little later."""
+        """Whether the same request may succeed a little later; the source is in trouble, not the page."""
         is_overload = self.status is not None and (
             self.status == HTTPStatus.TOO_MANY_REQUESTS or self.status >= HTTPStatus.INTERNAL_SERVER_ERROR
         )
-        return is_overload or self.problem in _WORTH_ANOTHER_TRY
+        return is_overload or self.problem in _BROKEN
 
     @property
     def is_pause_request(self) -> bool:
@@ -60,10 +68,19 @@ class FetchError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """An HTML page: its decoded bytes and the charset that its header names ("" when none)."""
+    """An HTML page: its decoded bytes, the charset that its header names ("" when none), and its validators."""
 
     body: bytes
     charset: str
+    validators: Validators = field(default_factory=Validators)
+
+
+@dataclass(frozen=True, slots=True)
+class RobotsFile:
+    """What a host answered when it was asked for its robots.txt; the body only of a 200."""
+
+    status: int
+    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,5 +100,7 @@ class Limits:
     read_seconds: float = 20.0
 
 
-CATALOGUE_LIMITS = Limits(body_bytes=5_000_000, total_seconds=60.0)
-DASHBOARD_LIMITS = Limits(body_bytes=1_000_000, total_seconds=30.0)
+CATALOGUE_LIMITS: Final = Limits(body_bytes=5_000_000, total_seconds=60.0)
+DASHBOARD_LIMITS: Final = Limits(body_bytes=1_000_000, total_seconds=30.0)
+ROBOTS_LIMITS: Final = Limits(body_bytes=512 * 2**10, total_seconds=30.0)
+"""RFC 9309, section 2.5, asks for at least 500 KiB; what lies beyond is not read."""

@@ -13,6 +13,7 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
+from tracksync.adapters.web.fetching import Page
 from tracksync.adapters.web.wire import (
     LARGEST_ANSWER,
     LENGTH,
@@ -20,6 +21,7 @@ from tracksync.adapters.web.wire import (
     encode_request,
     listing_from_json,
     location_from_json,
+    rules_from_json,
 )
 from tracksync.errors import TrackSyncError
 
@@ -27,13 +29,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
-    from tracksync.adapters.web.fetching import Page
+    from tracksync.adapters.web.wire import RobotsRules
     from tracksync.core.tracks.model import Dashboard, Listing, Location
 
 _Value = TypeVar("_Value")
 _CHILD: Final = "tracksync.adapters.web.child"
 _LAUNCH: Final = (
-    "import runpy, sys; name, cpu, *sys.path = sys.argv[1:]; sys.argv[1:] = [cpu];"
+    "import runpy, sys; name, cpu, memory, *sys.path = sys.argv[1:]; sys.argv[1:] = [cpu, memory];"
     "runpy.run_module(name, run_name='__main__')"
 )
 """An isolated interpreter reads no PYTHONPATH, and an image keeps its packages in folders of its own: name them."""
@@ -44,6 +46,8 @@ PAGE_SECONDS: Final = 10.0
 CPU_SECONDS: Final = 2
 """CPU limit of one page: it strikes after this and up to one second more, for the kernel counts in whole ones.
 An ordinary page takes a thousandth of a second."""
+MEMORY_BYTES: Final = 512 * 2**20
+"""Address space of the process; a page of the largest size that is fetched needs a tenth of it."""
 
 
 class PageNotParsedError(Exception):
@@ -60,11 +64,19 @@ class Parser:
     Args:
         page_seconds: wall-clock deadline of a page.
         cpu_seconds: CPU limit of a page.
+        memory_bytes: address space of the process.
     """
 
-    def __init__(self, *, page_seconds: float = PAGE_SECONDS, cpu_seconds: int = CPU_SECONDS) -> None:
+    def __init__(
+        self,
+        *,
+        page_seconds: float = PAGE_SECONDS,
+        cpu_seconds: int = CPU_SECONDS,
+        memory_bytes: int = MEMORY_BYTES,
+    ) -> None:
         self._page_seconds = page_seconds
         self._cpu_seconds = cpu_seconds
+        self._memory_bytes = memory_bytes
         self._child: _Child | None = None
         self._warming: asyncio.Task[_Child] | None = None
         self._starting = asyncio.Lock()
@@ -98,6 +110,10 @@ class Parser:
         """Return the location in a map's query or in HTML; PageNotParsedError when it goes beyond its limits."""
         return await self._parse({"kind": "address"}, page, location_from_json)
 
+    async def parse_robots(self, body: bytes, *, host: str, agent: str) -> RobotsRules:
+        """Return what a robots.txt says to this product; PageNotParsedError when it goes beyond its limits."""
+        return await self._parse({"kind": "robots", "host": host, "agent": agent}, Page(body, ""), rules_from_json)
+
     async def _parse(self, head: dict[str, str], page: Page, read: Callable[[Mapping[str, Any]], _Value]) -> _Value:
         frame = encode_request({**head, "charset": page.charset}, page.body)
         async with self._pages_ahead:
@@ -119,7 +135,7 @@ class Parser:
             if self._child is None or not self._child.is_alive:
                 if self._child is not None:
                     await self._child.end()
-                self._child = await _Child.start(self._page_seconds, self._cpu_seconds)
+                self._child = await _Child.start(self._page_seconds, self._cpu_seconds, self._memory_bytes)
             return self._child
 
 
@@ -134,10 +150,11 @@ class _Child:
         self._reader = asyncio.create_task(self._read_answers(), name="parser answers")
 
     @classmethod
-    async def start(cls, page_seconds: float, cpu_seconds: int) -> _Child:
+    async def start(cls, page_seconds: float, cpu_seconds: int, memory_bytes: int) -> _Child:
         """Return a process that has said it is ready."""
+        limits = (str(cpu_seconds), str(memory_bytes))
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-B", "-c", _LAUNCH, _CHILD, str(cpu_seconds), *filter(None, sys.path)),
+            *(sys.executable, "-I", "-B", "-c", _LAUNCH, _CHILD, *limits, *filter(None, sys.path)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,

@@ -1,76 +1,64 @@
-"""HTTP to the source: checked addresses, checked redirects, byte caps, total deadlines. The only import of httpx.
-
-There is no client object of httpx around its connections on purpose: no cookies, no automatic redirects or decoding, no
-proxy from the environment. What is sent and believed stands here.
-"""
+"""Polite requests: tries, redirects by hand, the retry budget and the circuit, all within the domain's budget."""
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass
-from http import HTTPStatus
 from random import SystemRandom
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar
 
-import httpx
-
-from tracksync.adapters.web.body import DECODER_BY_ENCODING, BodyCutError, BodyTooLargeError
-from tracksync.adapters.web.certificates import certificate_covers
-from tracksync.adapters.web.fetching import FetchError, FetchProblem, Limits, Page
-from tracksync.adapters.web.redirects import REDIRECT_STATUSES, Target, follow_redirect
-from tracksync.core.tracks.politeness import backoff_seconds, retry_after_seconds
+from tracksync.adapters.web.answers import AnswerReader, usable_validators
+from tracksync.adapters.web.exchange import Exchanges, Question, Site
+from tracksync.adapters.web.fetching import ROBOTS_LIMITS, FetchError, FetchProblem, Page, RobotsFile
+from tracksync.adapters.web.redirects import Redirect, Target, follow_redirect
+from tracksync.core.tracks.model import Traffic, Validators
+from tracksync.core.tracks.politeness import Circuit, RetryBudget, backoff_seconds
+from tracksync.errors import SourceUnavailableError
 
 if TYPE_CHECKING:
-    import ssl
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable
     from types import TracebackType
 
+    from tracksync.adapters.web.answers import Answer
     from tracksync.adapters.web.endpoints import Endpoints
+    from tracksync.adapters.web.fetching import Limits
+    from tracksync.adapters.web.spacing import HostSpacing
     from tracksync.ports import Clock, RequestBudget
 
+__all__ = ["Site", "Transport"]
+
+_Content = TypeVar("_Content")
 _TRIES: Final = 4
 _REDIRECTS: Final = 3
-_CONNECTIONS_PER_POOL: Final = 16
-"""httpx over HTTP/1.1 looks through a pool's connections at each request: larger pools slow down."""
-_IDLE_SECONDS: Final = 30.0
+_ROBOTS_REDIRECTS: Final = 5
+"""RFC 9309, section 2.3.1.2: at least five."""
 _RANDOM: Final = SystemRandom()
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
-    """What every request to a source has in common.
+class _Errand(Generic[_Content]):
+    """What is fetched, and by which rules."""
 
-    Attributes:
-        scheme: `http` or `https`.
-        domain: the registrable domain.
-        user_agent: who we are.
-        tls: which certificates are believed; None for the public authorities.
-    """
-
-    scheme: str
-    domain: str
-    user_agent: str
-    tls: ssl.SSLContext | None = None
+    target: Target
+    question: Question
+    read: Callable[[Answer, Question], Awaitable[_Content]]
+    is_robots: bool = False
+    spacing: HostSpacing | None = None
 
 
 class Transport:
-    """Fetches HTML pages of one source; use as an async context manager, one for a whole run.
+    """Fetches pages and robots.txt files of one source; use as an async context manager, one for a whole run.
 
     Connections are shared between hosts that have the same address: a site's thousand hosts then cost a handful of
-    handshakes. Over TLS a shared connection is believed only when its certificate covers the host; when it does not, or
-    when the server answers 421, every later request gets a connection of its own.
+    handshakes. When one turns out to belong to another host, every later request gets a connection of its own.
 
     Args:
         site: what is asked, and how we introduce ourselves.
         endpoints: where hosts are found.
         budget: gives each request its slot.
-        clock: the wall clock, for `Retry-After` as a date.
+        clock: wall clock and monotonic time.
         sleep: waits between tries.
-
-    Attributes:
-        requests: sent so far, retries and redirects included.
-        bytes_received: bytes of bodies on the wire so far.
     """
 
     def __init__(
@@ -82,14 +70,16 @@ class Transport:
         clock: Clock,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self.requests = 0
-        self.bytes_received = 0
         self._site = site
         self._endpoints = endpoints
         self._budget = budget
         self._clock = clock
         self._sleep = sleep
-        self._connections = _Connections(site.tls)
+        self._exchanges = Exchanges(site, endpoints=endpoints)
+        self._reader = AnswerReader(clock)
+        self._retry_budget = RetryBudget()
+        self._circuit = Circuit()
+        self._requests = self._robots_requests = self._retries = 0
 
     async def __aenter__(self) -> Self:
         return self
@@ -97,178 +87,124 @@ class Transport:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self._connections.close()
+        await self._exchanges.close()
 
-    async def fetch(self, host: str, *, limits: Limits) -> Page:
-        """Return the page at the host's root; up to four tries, each within the budget.
+    def traffic(self) -> Traffic:
+        """Return what was sent and received so far."""
+        return Traffic(self._requests, self._reader.bytes_received, self._robots_requests, self._retries)
+
+    async def fetch(
+        self, host: str, *, limits: Limits, validators: Validators | None = None, spacing: HostSpacing | None = None
+    ) -> Page | None:
+        """Return the page at the host's root, or None when it is what the validators say; up to four tries.
 
         Raises:
             FetchError: the last try's failure.
-            SourceUnavailableError: the source asked for a pause that is too long to wait for.
+            SourceUnavailableError: the source asked for a pause that is too long to wait for, or fails again and again.
+            SourceOffError: somebody switched the source off.
         """
-        for tries in range(1, _TRIES):
-            try:
-                return await self._follow(host, limits, turn=tries - 1)
-            except FetchError as error:
-                if error.problem is FetchProblem.MISDIRECTED:
-                    self._connections.stop_sharing()
-                elif not error.is_worth_another_try:
-                    raise
-                elif not error.is_pause_request:
-                    # The pause that the source asked for is waited for with the next slot.
-                    await self._sleep(backoff_seconds(tries, _RANDOM.random()))
-                if error.problem is FetchProblem.CONNECTION:
-                    self._endpoints.forget()
-        return await self._follow(host, limits, turn=_TRIES - 1)
-
-    async def _follow(self, host: str, limits: Limits, *, turn: int) -> Page:
+        known = validators or Validators()
+        question = Question(limits, validators=usable_validators(known.etag, known.last_modified))
         target = Target(self._site.scheme, host)
-        for _ in range(_REDIRECTS + 1):
-            async with self._budget.slot():
-                answer = await self._exchange(target, limits, turn)
-            if isinstance(answer, Page):
-                return answer
-            target = follow_redirect(target, answer, domain=self._site.domain)
-        raise FetchError(FetchProblem.MOVED, f"{host} redirects more than {_REDIRECTS} times")
+        return await self._run(_Errand(target, question, self._reader.page, spacing=spacing))
 
-    async def _exchange(self, target: Target, limits: Limits, turn: int) -> Page | str:
-        """Return the page, or the location that the answer redirects to; everything within the total deadline."""
-        try:
-            async with asyncio.timeout(limits.total_seconds), self._respond(target, limits, turn) as response:
-                if response.status_code in REDIRECT_STATUSES:
-                    return response.headers.get("Location") or ""
-                self._check_status(target, response)
-                return await self._read_page(target.host, response, limits)
-        except (TimeoutError, httpx.TimeoutException) as error:
-            raise FetchError(FetchProblem.TIMEOUT, f"{target.host} does not answer in time") from error
-        except httpx.InvalidURL as error:
-            raise FetchError(FetchProblem.OUTSIDE, f"{target.host} redirects to no address at all") from error
-        except httpx.HTTPError as error:
-            raise FetchError(FetchProblem.CONNECTION, f"the connection to {target.host} failed") from error
+    async def fetch_robots(self, host: str) -> RobotsFile:
+        """Return what the host answers when it is asked for its robots.txt; up to four tries.
 
-    @asynccontextmanager
-    async def _respond(self, target: Target, limits: Limits, turn: int) -> AsyncIterator[httpx.Response]:
-        endpoint = await self._endpoints.find(target.host, target.scheme, turn=turn)
-        request = httpx.Request(
-            "GET",
-            f"{target.scheme}://{endpoint.netloc}{target.path}",
-            headers={
-                "Host": target.host,
-                "User-Agent": self._site.user_agent,
-                "Accept": "text/html",
-                "Accept-Encoding": "gzip",
-            },
-            extensions={
-                "sni_hostname": target.host,
-                "timeout": {
-                    "connect": limits.connect_seconds,
-                    "read": limits.read_seconds,
-                    "write": limits.read_seconds,
-                    "pool": None,
-                },
-            },
-        )
-        with self._connections.use() as connections:
-            self.requests += 1
-            response = await connections.handle_async_request(request)
+        Up to five redirects are followed, to other hosts of the domain as well.
+
+        Raises:
+            FetchError: no host says anything; ADDRESS only when it is this host that may not be connected to.
+            SourceUnavailableError, SourceOffError: as `fetch`.
+        """
+        question = Question(ROBOTS_LIMITS, accept="text/plain, */*;q=0.1")
+        target = Target(self._site.scheme, host, "/robots.txt")
+        return await self._run(_Errand(target, question, self._reader.robots, is_robots=True))
+
+    async def _run(self, errand: _Errand[_Content]) -> _Content:
+        for turn in range(_TRIES - 1):
             try:
-                self._check_connection(target, response)
-                yield response
-            finally:
-                await response.aclose()
+                return await self._follow(errand, turn)
+            except FetchError as error:
+                if not self._may_repeat(error, turn):
+                    raise
+                await self._prepare_repetition(error, turn)
+        return await self._follow(errand, _TRIES - 1)
 
-    def _check_connection(self, target: Target, response: httpx.Response) -> None:
-        tls = response.extensions["network_stream"].get_extra_info("ssl_object")
-        if response.status_code == HTTPStatus.MISDIRECTED_REQUEST or (tls and not certificate_covers(tls, target.host)):
-            raise FetchError(
-                FetchProblem.MISDIRECTED,
-                f"{target.host} is not served by the connection that its address leads to",
-                status=response.status_code,
-            )
+    async def _follow(self, errand: _Errand[_Content], turn: int) -> _Content:
+        target, redirects = errand.target, _ROBOTS_REDIRECTS if errand.is_robots else _REDIRECTS
+        for hop in range(redirects + 1):
+            try:
+                answer = await self._request(errand, target, turn, hop)
+            except FetchError as error:
+                if hop and error.problem is FetchProblem.ADDRESS:
+                    raise FetchError(FetchProblem.OUTSIDE, str(error)) from error
+                raise
+            if not isinstance(answer, Redirect):
+                return answer
+            target = follow_redirect(target, answer, domain=self._site.domain, may_change_host=errand.is_robots)
+        raise FetchError(FetchProblem.MOVED, f"{errand.target.host} redirects more than {redirects} times")
 
-    def _check_status(self, target: Target, response: httpx.Response) -> None:
-        status = response.status_code
-        if status == HTTPStatus.OK:
-            return
-        error = FetchError(FetchProblem.STATUS, f"{target.host} answers with status {status}", status=status)
+    def _may_repeat(self, error: FetchError, turn: int) -> bool:
+        if error.problem is FetchProblem.MISDIRECTED:
+            # Not the source's trouble but that of our shared connections, and over with the next one.
+            return turn == 0 or self._spend_retry()
+        return error.is_worth_another_try and self._spend_retry()
+
+    def _spend_retry(self) -> bool:
+        self._retry_budget, may_retry = self._retry_budget.spend(self._clock.monotonic())
+        return may_retry
+
+    async def _prepare_repetition(self, error: FetchError, turn: int) -> None:
+        if error.problem is FetchProblem.MISDIRECTED:
+            await self._exchanges.stop_sharing()
+        elif not error.is_pause_request:
+            # The pause that the source asked for is waited for with the next slot.
+            await self._sleep(backoff_seconds(turn + 1, _RANDOM.random()))
+        if error.problem is FetchProblem.CONNECTION:
+            self._endpoints.forget()
+
+    async def _request(self, errand: _Errand[_Content], target: Target, turn: int, hop: int) -> _Content | Redirect:
+        """Send one request in its slot, and let its outcome count."""
+        spacing = errand.spacing
+        async with spacing.turn(self._clock, self._sleep) if spacing else nullcontext(), self._budget.slot():
+            self._refuse_when_open()
+            sent_at = self._clock.monotonic()
+            if spacing is not None:
+                spacing.sent(sent_at)
+            self._count_request(errand, is_retry=turn > 0 and hop == 0, now=sent_at)
+            try:
+                answer = await self._exchanges.ask(target, errand.question, errand.read, turn=turn)
+            except FetchError as error:
+                await self._count_failure(target.host, error, sent_at=sent_at, turn=turn)
+                raise
+            self._circuit = self._circuit.succeed(target.host)
+            return answer
+
+    def _count_request(self, errand: _Errand[_Content], *, is_retry: bool, now: float) -> None:
+        self._requests += 1
+        self._robots_requests += errand.is_robots
+        self._retries += is_retry
+        self._retry_budget = self._retry_budget.count_request(now)
+
+    async def _count_failure(self, host: str, error: FetchError, *, sent_at: float, turn: int) -> None:
         if error.is_pause_request:
-            asked = retry_after_seconds(
-                response.headers.get("Retry-After"), date=response.headers.get("Date"), now=self._clock.now()
+            now = self._clock.monotonic()
+            self._circuit = self._circuit.pause(host, sent_at=sent_at, now=now)
+            seconds = error.pause_seconds
+            if seconds is None:
+                seconds = backoff_seconds(max(turn + 1, self._circuit.pauses), _RANDOM.random())
+            await self._budget.pause(seconds)
+        elif error.is_worth_another_try:
+            self._circuit = self._circuit.fail(host)
+        elif error.status is not None:
+            self._circuit = self._circuit.succeed(host)
+
+    def _refuse_when_open(self) -> None:
+        circuit = self._circuit
+        if circuit.is_open:
+            raise SourceUnavailableError(
+                f"{self._site.domain}: the last {circuit.failures} requests in a row failed, to {len(circuit.failing)}"
+                f" hosts, with {circuit.pauses} pauses asked for ({self._requests} requests in all): asking on would do"
+                " harm. The run stops and keeps its checkpoint; run again later"
             )
-            self._budget.pause(backoff_seconds(1, _RANDOM.random()) if asked is None else asked)
-        raise error
-
-    async def _read_page(self, host: str, response: httpx.Response, limits: Limits) -> Page:
-        media_type, charset = _content_type(response.headers.get("Content-Type", ""))
-        encoding = response.headers.get("Content-Encoding", "").strip().lower()
-        if media_type != "text/html" or encoding not in DECODER_BY_ENCODING:
-            raise FetchError(FetchProblem.NOT_HTML, f"{host} answers with something else than text/html", status=200)
-        decoder = DECODER_BY_ENCODING[encoding](limits.body_bytes)
-        try:
-            # httpx promises an iterator; it is a generator, which has to end here and not when it is collected.
-            async with aclosing(response.aiter_raw()) as chunks:  # type: ignore[type-var]
-                async for chunk in chunks:
-                    self.bytes_received += len(chunk)
-                    decoder.feed(chunk)
-            return Page(decoder.finish(), charset)
-        except BodyTooLargeError as error:
-            cap = f"{limits.body_bytes:,} bytes"
-            raise FetchError(FetchProblem.TOO_LARGE, f"the page of {host} is larger than {cap}", status=200) from error
-        except (BodyCutError, httpx.RemoteProtocolError, httpx.ReadError) as error:
-            raise FetchError(FetchProblem.CUT, f"the page of {host} is cut", status=200) from error
-
-
-def _content_type(header: str) -> tuple[str, str]:
-    """Return media type and charset, both in lower case."""
-    media_type, _, parameters = header.lower().partition(";")
-    charset = next((text for part in parameters.split(";") if (text := part.strip()).startswith("charset=")), "")
-    return media_type.strip(), charset.removeprefix("charset=").strip(" \"'")
-
-
-@dataclass(slots=True)
-class _Pool:
-    connections: httpx.AsyncHTTPTransport
-    in_flight: int = 0
-
-
-class _Connections:
-    """Pools of connections, shared by the hosts of an address; a new pool opens when all others are busy."""
-
-    def __init__(self, tls: ssl.SSLContext | None) -> None:
-        self._tls = tls or httpx.create_ssl_context(trust_env=False)
-        self._idle_connections = _CONNECTIONS_PER_POOL
-        self._pools: list[_Pool] = []
-        self._retired: list[_Pool] = []
-
-    @contextmanager
-    def use(self) -> Iterator[httpx.AsyncHTTPTransport]:
-        """Lend the least busy pool for one request."""
-        pool = min(self._pools, key=lambda pool: pool.in_flight, default=None)
-        if pool is None or pool.in_flight >= _CONNECTIONS_PER_POOL:
-            pool = self._open()
-        pool.in_flight += 1
-        try:
-            yield pool.connections
-        finally:
-            pool.in_flight -= 1
-
-    def _open(self) -> _Pool:
-        limits = httpx.Limits(
-            max_connections=_CONNECTIONS_PER_POOL,
-            max_keepalive_connections=self._idle_connections,
-            keepalive_expiry=_IDLE_SECONDS,
-        )
-        pool = _Pool(httpx.AsyncHTTPTransport(verify=self._tls, trust_env=False, limits=limits))
-        self._pools.append(pool)
-        return pool
-
-    def stop_sharing(self) -> None:
-        """Give every later request a connection of its own."""
-        if self._idle_connections:
-            self._idle_connections = 0
-            self._retired, self._pools = self._pools, []
-
-    async def close(self) -> None:
-        """Close every connection."""
-        for pool in (*self._retired, *self._pools):
-            await pool.connections.aclose()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from tracksync.core.tracks.model import (
@@ -29,6 +29,21 @@ LENGTH: Final = struct.Struct(">I")
 """An answer's header: bytes of its JSON."""
 LARGEST_ANSWER: Final = 16 * 2**20
 """Bytes; a longer answer counts as a parser out of hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class RobotsRules:
+    """What a host's robots.txt says to us.
+
+    Attributes:
+        is_allowed: whether we may fetch `/`.
+        crawl_delay: seconds between two requests that it asks of us; None when it asks for nothing.
+    """
+
+    is_allowed: bool
+    crawl_delay: float | None = None
+
+
 _TRACK_FIELDS: Final = tuple(field.name for field in fields(ListedTrack))
 
 
@@ -89,6 +104,17 @@ def location_to_json(location: Location) -> dict[str, Any]:
 def location_from_json(data: Mapping[str, Any]) -> Location:
     """Return the location that `location_to_json` wrote; KeyError, TypeError or ValueError for anything else."""
     return Location(fields=_fields_from_json(data["fields"]), problems=tuple(map(str, data["problems"])))
+
+
+def rules_to_json(rules: RobotsRules) -> dict[str, Any]:
+    """Return the rules as JSON values."""
+    return {"is_allowed": rules.is_allowed, "crawl_delay": rules.crawl_delay}
+
+
+def rules_from_json(data: Mapping[str, Any]) -> RobotsRules:
+    """Return the rules that `rules_to_json` wrote; KeyError, TypeError or ValueError for anything else."""
+    delay = data["crawl_delay"]
+    return RobotsRules(bool(data["is_allowed"]), None if delay is None else float(delay))
 
 
 def _fields_to_json(readings: Mapping[str, Reading]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from tracksync.errors import ItemErrorClass
 
@@ -182,24 +183,98 @@ class Location:
 
 
 @dataclass(frozen=True, slots=True)
+class Validators:
+    """What a server said by which a page can be asked for conditionally later (RFC 9110, section 8.8), verbatim."""
+
+    etag: str | None = None
+    last_modified: str | None = None
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to send."""
+        return self.etag is not None or self.last_modified is not None
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedDashboard:
+    """A proven dashboard, and the validators that came with its page."""
+
+    dashboard: Dashboard
+    validators: Validators = field(default_factory=Validators)
+
+
+@dataclass(frozen=True, slots=True)
+class DueDashboard:
+    """A staged track whose dashboard is to be fetched.
+
+    Attributes:
+        slug: the track's slug.
+        attempts: failed attempts of this run so far.
+        validators: what to send along, so that an unchanged page need not come again; empty when it has to come.
+        not_before: earliest instant of the next attempt; None: at once.
+        has_failed_before: whether the run that asked for it last could not have it either.
+    """
+
+    slug: str
+    attempts: int = 0
+    validators: Validators = field(default_factory=Validators)
+    not_before: datetime | None = None
+    has_failed_before: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class FetchedItem:
     """A track whose dashboard was read and proven."""
 
     slug: str
     values: Mapping[str, str | int | None]
     """Columns to write; a column that is not here stays as it is."""
+    validators: Validators = field(default_factory=Validators)
+
+
+@dataclass(frozen=True, slots=True)
+class UnmodifiedItem:
+    """A track whose dashboard is, says the source, what it was when it was fetched last."""
+
+    slug: str
 
 
 @dataclass(frozen=True, slots=True)
 class FailedItem:
-    """A track whose dashboard could not be had."""
+    """A track whose dashboard could not be had in this attempt.
+
+    Attributes:
+        slug: the track's slug.
+        error_class: what kind of failure it was.
+        http_status: the answer's status code, or None when there was no answer.
+        next_try: when the next attempt is due; None: there is none, the item has failed for this run.
+    """
 
     slug: str
     error_class: ItemErrorClass
     http_status: int | None = None
+    next_try: datetime | None = None
 
 
-ItemResult = FetchedItem | FailedItem
+ItemResult = FetchedItem | UnmodifiedItem | FailedItem
+
+
+@dataclass(frozen=True, slots=True)
+class ListingSummary:
+    """What a run keeps of its catalogue page, and of the work that followed from it.
+
+    Attributes:
+        listed: tracks that were staged.
+        skipped_rows: rows that were unusable.
+        duplicates: rows that repeated a slug.
+        due: staged tracks that wanted their dashboard when they were staged, the finished ones included.
+        not_modified: those of `due` that an earlier epoch found unmodified.
+    """
+
+    listed: int
+    skipped_rows: int = 0
+    duplicates: int = 0
+    due: int = 0
+    not_modified: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,10 +289,19 @@ class MergeCounters:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What a run cost the source: requests sent (retries included) and bytes received."""
+    """What a run cost the source.
+
+    Attributes:
+        requests: sent, of every kind: pages, robots.txt, redirects, repetitions.
+        bytes: received, of bodies as they came over the wire.
+        robots_requests: those of `requests` that asked for a robots.txt.
+        retries: those of `requests` that repeated a failed one.
+    """
 
     requests: int = 0
     bytes: int = 0
+    robots_requests: int = 0
+    retries: int = 0
 
 
 @dataclass(frozen=True, slots=True)

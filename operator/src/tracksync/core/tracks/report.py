@@ -25,11 +25,13 @@ class Pace:
         done: items finished, failed ones included.
         total: items of the stage; 0 while it is not known.
         seconds: time since the stage began, from a monotonic clock.
+        found_done: those of `done` that were finished before the stage began; they say nothing about its rate.
     """
 
     done: int
     total: int
     seconds: float
+    found_done: int = 0
 
     @property
     def percent(self) -> int:
@@ -46,25 +48,32 @@ class Pace:
     @property
     def items_per_minute(self) -> float | None:
         """Items finished per minute; None before there is anything to measure."""
-        if self.done <= 0 or self.seconds <= 0:
+        if self._own <= 0 or self.seconds <= 0:
             return None
-        return round(self.done * _SECONDS_PER_MINUTE / self.seconds, 1)
+        return round(self._own * _SECONDS_PER_MINUTE / self.seconds, 1)
 
     def eta(self, now: datetime) -> datetime | None:
         """Return when the stage ends if it goes on as it went so far; None when nothing says so or nothing is left."""
         left = self.total - self.done
-        if left <= 0 or self.done <= 0 or self.seconds <= 0:
+        if left <= 0 or self._own <= 0 or self.seconds <= 0:
             return None
-        return now + timedelta(seconds=left * self.seconds / self.done)
+        return now + timedelta(seconds=left * self.seconds / self._own)
+
+    @property
+    def _own(self) -> int:
+        return self.done - self.found_done
 
 
-def allowed_failures(total: int) -> int:
-    """Return how many of `total` items may fail: 10 %, two in a small catalogue, but never all of them."""
-    if total <= 0:
+def allowed_failures(due: int, *, listed: int) -> int:
+    """Return how many of `due` dashboards may fail: 10 %, or two, but never as many as there are tracks listed.
+
+    A daily run may have a single track to fetch; that one's broken page must not keep the catalogue from being merged.
+    """
+    if due <= 0:
         return 0
-    return min(max(total * MAX_FAILED_PERCENT // 100, TOLERATED_FAILURES), total - 1)
+    return max(0, min(max(due * MAX_FAILED_PERCENT // 100, TOLERATED_FAILURES), listed - 1))
 
 
-def too_many_failed(failed: int, total: int) -> bool:
-    """Whether so many of `total` items failed that nothing may be merged."""
-    return failed > allowed_failures(total)
+def too_many_failed(failed: int, due: int, *, listed: int) -> bool:
+    """Whether so many of `due` dashboards failed, though they did not in the run before, that nothing may be merged."""
+    return failed > allowed_failures(due, listed=listed)
