@@ -55,6 +55,17 @@ def rules_of(node: dict[str, Any], path: Path = ()) -> Iterator[Case]:
         yield from rules_of(child, (*path, name))
 
 
+def text_of(node: dict[str, Any], length: int) -> str:
+    """A text of this length that the node's pattern takes, as far as its length is possible at all."""
+    if "[0-9]{1,5}h" not in node.get("pattern", ""):
+        return "a" * length
+    return "99999h99999m9999999s"[:length] if length >= MOST_DURATION else "9h"[2 - length :]
+
+
+MOST_DURATION = 20
+"""Characters of the longest duration."""
+
+
 def cases_of(  # noqa: C901 -- one branch for each keyword
     keyword: str, value: Any, node: dict[str, Any], path: Path
 ) -> Iterator[Case]:
@@ -63,17 +74,20 @@ def cases_of(  # noqa: C901 -- one branch for each keyword
         case "description" | "default" | "properties" | "x-kubernetes-validations" | "exclusiveMinimum":
             return  # no rule, or tested as an update below, or part of `minimum`
         case "type":
-            good, bad = {"string": ("a", 7), "boolean": (True, "yes"), "integer": (10, 1.5), "number": (1, "one")}.get(
-                value, (None, 7)
-            )
+            good, bad = {
+                "string": (text_of(node, 2), 7),
+                "boolean": (True, "yes"),
+                "integer": (10, 1.5),
+                "number": (1, "one"),
+            }.get(value, (None, 7))
             if path:
                 yield Case(name, path, good, bad)
         case "maxLength":
-            yield Case(name, path, "a" * value, "a" * (value + 1))
+            yield Case(name, path, text_of(node, value), text_of(node, value) + "a")
         case "minLength":
-            yield Case(name, path, "a" * value, "a" * (value - 1))
+            yield Case(name, path, text_of(node, value), text_of(node, value - 1))
         case "pattern":
-            yield Case(name, path, "a", "A b!")
+            yield Case(name, path, text_of(node, 2), "A b!")
         case "minimum":
             exclusive = node.get("exclusiveMinimum", False)
             yield Case(name, path, value + 1 if exclusive else value, value if exclusive else value - 1)

@@ -184,15 +184,18 @@ def test_C3_a_foreign_job_with_our_name_is_reported_and_left_alone(  # noqa: N80
     assert "ownerReferences" not in job["metadata"]
 
 
+def events_of(run: Run) -> list[dict[str, Any]]:
+    events = run.control.get("events", "-n", run.namespace)["items"]
+    return [event for event in events if event["involvedObject"]["kind"] == JOB_KIND]
+
+
 def test_a_transition_leaves_one_event_that_counts(operator: OperatorProcess, run: Run) -> None:
     assert operator.process is not None
     run.create(source={"name": "elsewhere"})
     wait_for(lambda: run.phase() == "Failed", run.read)
-    [event] = [
-        event
-        for event in run.control.get("events", "-n", run.namespace)["items"]
-        if event["involvedObject"]["kind"] == JOB_KIND
-    ]
+    # The Event follows the status: the status is what has to be right first.
+    wait_for(lambda: bool(events_of(run)), run.read)
+    [event] = events_of(run)
     assert (event["reason"], event["type"], event["count"]) == ("SourceNotAllowed", "Warning", 1)
 
 

@@ -59,7 +59,7 @@ class Source(Protocol):
 
         Raises:
             SourceUnavailableError: no usable answer after all tries.
-            SourceNotAllowedError: a redirect or an address leads outside the installation's list, or the host's robots.txt
+            SourceNotAllowedError: a redirect or an address leads outside the installation's list, or robots.txt
                 forbids the page.
             SourceOffError: somebody switched the source off.
             ListingInvalidError: the answer is no whole HTML page (wrong type, cut, over the byte cap).

@@ -142,8 +142,8 @@ class _Fetching:
         work = self._work
         if too_many_failed(failed, work.due, listed=work.listed):
             raise TooManyFailedItemsError(
-                f"{failed} of {work.due} dashboards failed that did not fail before, more than {MAX_FAILED_PERCENT} %; no track was "
-                "touched. See status.failedSamples, and try again when the source answers"
+                f"{failed} of {work.due} dashboards failed that did not fail before, more than {MAX_FAILED_PERCENT} %; "
+                "no track was touched. See status.failedSamples, and try again when the source answers"
             )
 
 
