@@ -118,6 +118,14 @@ def test_postal_codes_survive_in_their_countrys_shape(region: str, country: str,
         ("Springfield, NC 27000", "United States", "Springfield", "NC", "27000"),
         ("Springfield, NC 27000-1234", "United States", "Springfield", "NC", "27000-1234"),
         ("Springfield, NC", "United States", "Springfield", "NC", BLANK),
+        ("Springfield , NC", "United States", "Springfield", "NC", BLANK),
+        ("Springfield,NC", "United States", "Springfield", "NC", BLANK),
+        ("S, NC", "United States", "S", "NC", BLANK),
+        ("Springfield, NSW", "Australia", "Springfield", "NSW", BLANK),
+        ("Springfield, EAST", "United States", "Springfield, EAST", BLANK, BLANK),
+        ("Springfield, E", "United States", "Springfield, E", BLANK, BLANK),
+        ("Springfield, Nc", "United States", "Springfield, Nc", BLANK, BLANK),
+        (",, NC", "United States", ",, NC", BLANK, BLANK),
         ("Springfield 27000", "United States", "Springfield", BLANK, "27000"),
         ("Springfield", "United States", "Springfield", BLANK, BLANK),
         ("St. Mary on Sea, East, NC 27000", "United States", "St. Mary on Sea, East", "NC", "27000"),
@@ -213,3 +221,19 @@ def test_an_empty_block_is_blank_as_a_whole() -> None:
 
 def test_every_location_column_has_a_reading() -> None:
     assert tuple(read_location(map_query=None, block=())) == LOCATION_COLUMNS
+
+
+def test_a_map_that_tells_only_the_country_helps_to_read_the_block() -> None:
+    block = ("12 Example Road", "Springfield A2600", "Atlantis", "")
+    found = shown(read_location(map_query="Springfield,AU", block=block))
+    assert (found["city"], found["postal_code"], found["country_code"]) == ("Springfield", "2600", "AU")
+
+
+def test_a_block_s_own_country_goes_before_the_map_s_in_reading_its_city_line() -> None:
+    block = ("12 Example Road", "Springfield ZZ99 9ZZ", "United Kingdom", "")
+    found = shown(read_location(map_query="Springfield,US", block=block))
+    assert (found["city"], found["postal_code"], found["country_code"]) == ("Springfield", "ZZ99 9ZZ", "US")
+
+
+def test_a_city_in_capitals_stays_whole() -> None:
+    assert from_block("12 Example Road", "EXAMPLEX, 27000", "United States")["city"] == "EXAMPLEX"

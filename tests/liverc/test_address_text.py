@@ -34,7 +34,7 @@ def test_a_map_s_query_that_does_not_say_everything_says_why(query: str, words: 
     assert says_nothing == ({"street", "city", "state"} if words else set())
 
 
-@pytest.mark.parametrize("text", [QUERY, f"https://maps.example.org/place?key=NO-KEY&q={QUERY}", a_dashboard()])
+@pytest.mark.parametrize("text", [QUERY, f"\n https://maps.example.org/place?key=NO-KEY&q={QUERY}", a_dashboard()])
 def test_query_address_and_page_give_the_same_location(text: str) -> None:
     location = parse_address(text)
     assert location.problems == ()
@@ -80,3 +80,32 @@ def test_a_field_that_is_absent_says_where_it_was_looked_for() -> None:
     assert absent["city"] == "map and address block"
     assert absent["total_laps"] == "totals table"
     assert all(absent.values())
+
+
+KNOWN = "the map's query does not end with a known country code: it says nothing"
+SHORT = "the map's query has fewer than 4 parts: only its country counts"
+PLUS = "the map's query has no STATE+POSTAL in front of the country: only its country counts"
+NO_MAP = "there is no map (iframe with the address google.com/maps/embed/v1/place and a query q=)"
+NO_BLOCK = "there is no address block (address)"
+
+
+@pytest.mark.parametrize(
+    ("text", "problems"),
+    [
+        ("nowhere", (KNOWN,)),
+        ("Springfield,US", (SHORT,)),
+        ("1+1 Road,Spring+field,NC 27000,US", (PLUS,)),
+        ("https://maps.example.org/place?q=", (KNOWN,)),
+        ("https://maps.example.org/place?q=US", (SHORT,)),
+        ("https://maps.example.org/place", (KNOWN,)),
+        ("<p>nothing</p>", (NO_MAP, NO_BLOCK)),
+        (a_dashboard(map_query=""), (KNOWN,)),
+    ],
+)
+def test_every_problem_of_a_location_is_named(text: str, problems: tuple[str, ...]) -> None:
+    assert parse_address(text).problems == problems
+
+
+def test_a_query_may_hold_line_breaks() -> None:
+    fields = parse_address("https://maps.example.org/place?q=12\nExample Road,Springfield,NC+27000,US").fields
+    assert fields["street"].value == "12 Example Road"

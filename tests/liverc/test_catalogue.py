@@ -130,9 +130,63 @@ def test_five_percent_of_unusable_rows_are_still_a_listing() -> None:
         ("2026 Example Nationals", "abc", TrackKind.EVENT_SITE),
         ("Example World Championships", "abc", TrackKind.EVENT_SITE),
         ("Example Winter Classic", "abc", TrackKind.EVENT_SITE),
+        ("Example Championship", "abc", TrackKind.EVENT_SITE),
+        ("Example NATIONALS", "abc", TrackKind.EVENT_SITE),
+        ("Example Grand Prix", "abc", TrackKind.EVENT_SITE),
+        ("Example Challenge", "abc", TrackKind.EVENT_SITE),
+        ("Example Shootout", "abc", TrackKind.EVENT_SITE),
+        ("Example Shoot Out", "abc", TrackKind.EVENT_SITE),
+        ("Example Invitational", "abc", TrackKind.EVENT_SITE),
+        ("Example 1999", "abc", TrackKind.EVENT_SITE),
+        ("Example 2026", "abc", TrackKind.EVENT_SITE),
+        ("Example 1899", "abc", TrackKind.TRACK),
+        ("Example 199", "abc", TrackKind.TRACK),
+        ("Example Classics", "abc", TrackKind.TRACK),
         ("Track 20251", "abc", TrackKind.TRACK),
     ],
 )
 def test_the_kind_is_guessed_from_whole_words(name: str, slug: str, kind: TrackKind) -> None:
     (track,) = parse(a_catalogue(a_row(slug, name))).tracks
     assert track.kind is kind
+
+
+@pytest.mark.parametrize(
+    ("page", "problems"),
+    [
+        ("</table></html>", ("the page has no track table (table.track_list)",)),
+        (
+            a_catalogue("", second_heading="Club"),
+            (
+                "the track table's headings are not the two expected ones (Status, Track Name)",
+                "the track table has no rows",
+            ),
+        ),
+    ],
+)
+def test_every_problem_of_a_page_is_named(page: str, problems: tuple[str, ...]) -> None:
+    assert parse(page) == Listing(tracks=(), problems=problems)
+
+
+def test_closing_tags_between_rows_do_not_make_a_cut_page_whole() -> None:
+    page = a_catalogue(f"{a_row()}<!-- </table></html> -->{a_row('other')}")
+    assert parse(page).is_complete
+    assert not parse(page[: page.rindex("</tr>")]).is_complete
+
+
+def test_a_link_without_a_value_in_its_href_is_empty() -> None:
+    listing = parse(a_catalogue(rows(30) + a_row(link="<a href><strong>Name</strong></a>")))
+    assert [row.reason for row in listing.skipped] == [SkipReason.EMPTY_HREF]
+
+
+@pytest.mark.parametrize(
+    ("beside", "event"),
+    [
+        ('<div class="other"><small>Notice</small></div><div class="indent"><small>Event</small></div>', "Event"),
+        ('<div class="indent"><b>Bold</b></div>', None),
+        ("<small>Notice</small>", None),
+    ],
+)
+def test_the_event_is_the_small_text_in_the_indented_part(beside: str, event: str | None) -> None:
+    link = f'<a href="//abc.liverc.com/"><strong>Name</strong></a>{beside}'
+    (track,) = parse(a_catalogue(a_row(link=link, event=None))).tracks
+    assert track.event_name == event

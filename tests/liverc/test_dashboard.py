@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import pytest
+from selectolax.lexbor import LexborHTMLParser
 
 from tests.liverc.pages import HOME, TOTALS, a_dashboard, a_facebook_panel, an_address, an_email
 from tracksync.core.tracks.model import DASHBOARD_COLUMNS, Dashboard, FieldState, Reading
 from tracksync.liverc.dashboard import parse_dashboard
+from tracksync.liverc.profile import read_description, read_totals
 
 VALUE, BLANK, ABSENT, INVALID = FieldState.VALUE, FieldState.BLANK, FieldState.ABSENT, FieldState.INVALID
 
@@ -109,6 +111,7 @@ def test_phone(phone: str | None, found: object) -> None:
         ('<a href="javascript:alert(1)">x</a>', INVALID),
         ('<a href="http://">x</a>', INVALID),
         ('<a href="http://nodots">x</a>', INVALID),
+        ('<a href="http://nodots./">x</a>', INVALID),
         ('<a href="http://[bad">x</a>', INVALID),
         ('<a href="http://user:pw@example.org/">x</a>', INVALID),
         ('<a href="http://example.org/a b">x</a>', INVALID),
@@ -130,6 +133,9 @@ def test_website(website: str | None, found: object) -> None:
         (an_email("info", "example", shown="info@example"), INVALID),
         (an_email("a b", "example.org"), INVALID),
         (an_email("", ""), BLANK),
+        (an_email("N/A", "", shown="N/A"), BLANK),
+        (an_email("", "", shown="info@example.org"), INVALID),
+        (an_email("info", "example.org", shown="N/A"), INVALID),
         ("N/A", BLANK),
         ("info@example.org", INVALID),
         ('<a href="javascript:noSpam(document.cookie, 1);">info@example.org</a>', INVALID),
@@ -153,6 +159,7 @@ def test_an_email_without_its_label_is_absent() -> None:
         ("One line", "One line"),
         ("First<br>\n\tSecond<br /><br /><br />Third", "First\nSecond\n\nThird"),
         ("<p>One</p><script>alert(1)</script><p>T\u202ewo</p>", "One\nTwo"),
+        ("Above the rule<hr />Below it", "Below it"),
         ("x" * 20_000, "x" * 10_000),
     ],
 )
@@ -172,6 +179,11 @@ def test_description(description: str, found: object) -> None:
             "//assets.livetimescoring.com/track_logos/077/a.png",
             "https://assets.livetimescoring.com/track_logos/077/a.png",
             "077",
+        ),
+        (
+            "https://livetimescoring.com/track_logos/7/a.png?x=1#top",
+            "https://livetimescoring.com/track_logos/7/a.png",
+            "7",
         ),
         ("https://assets.livetimescoring.com/track_logos/x/a.png", INVALID, INVALID),
         ("https://example.org/livetimescoring.com/track_logos/7/a.png", INVALID, INVALID),
@@ -231,6 +243,38 @@ def test_facebook(panel: str, found: object) -> None:
 )
 def test_totals(value: str, found: object) -> None:
     assert read("total_laps", a_dashboard(totals={**TOTALS, "Laps": value})) == found
+
+
+def test_the_first_of_two_totals_with_the_same_label_stays_and_other_rows_do_not_count() -> None:
+    page = a_dashboard(totals={"Crashes": "7", "Laps": "1", "laps": "2", "LAPS": "many"})
+    assert read("total_laps", page) == 1
+    assert read("total_races", page) is ABSENT
+
+
+@pytest.mark.parametrize("row", ["<th>Laps</th>", "<td>5</td>", ""])
+def test_a_total_without_its_cell_is_absent_rather_than_blank(row: str) -> None:
+    page = a_dashboard(totals={}).replace("<tbody>", f"<tbody><tr>{row}</tr>")
+    assert read("total_laps", page) is ABSENT
+
+
+def test_a_row_without_cells_does_not_hide_the_totals_below_it() -> None:
+    page = a_dashboard().replace("<tbody>", "<tbody><tr><th>More</th></tr>")
+    assert read("total_laps", page) == 123456
+
+
+def test_parts_of_a_page_that_are_not_there_are_blank_or_absent() -> None:
+    assert read_description(None).state is BLANK
+    assert read_description(LexborHTMLParser("<div>no body</div>").css_first("div")).state is BLANK
+    assert {reading.state for reading in read_totals(None).values()} == {ABSENT}
+
+
+def test_every_problem_of_a_page_is_named_with_the_track() -> None:
+    assert parse("").problems == (
+        "exampletrack: the page is cut: it ends before </html>",
+        'exampletrack: the heading (h1.page-header) does not end with "\'s Dashboard"',
+        'exampletrack: there is no "About" panel with an address block (address.small)',
+        'exampletrack: there is no "Lifetime Track Stats" table',
+    )
 
 
 def test_the_map_query_is_taken_whole_and_its_key_is_nowhere_in_the_result() -> None:

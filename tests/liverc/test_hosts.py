@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tracksync.liverc.hosts import RESERVED_LABELS, is_slug, slug_of_href
+from tracksync.liverc.hosts import is_slug, slug_of_href
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,11 @@ from tracksync.liverc.hosts import RESERVED_LABELS, is_slug, slug_of_href
         ("https://www.exampletrack.liverc.com/results/?p=1", "exampletrack"),
         ("//xq7vkncjrmcgz.liverc.com#top", "xq7vkncjrmcgz"),
         ("//a-b.liverc.com/", "a-b"),
+        ("//a.liverc.com/", "a"),
+        ("//ab.liverc.com/", "ab"),
+        ("//1rc.liverc.com/", "1rc"),
+        ("//rc1.liverc.com/", "rc1"),
+        ("//exampletrack.liverc.com?p=1", "exampletrack"),
         (f"//{'a' * 63}.liverc.com/", "a" * 63),
     ],
 )
@@ -53,6 +58,7 @@ def test_a_link_to_a_track_gives_its_label_as_listed(href: str, label: str) -> N
         "//[::1]/",
         f"//{'a' * 64}.liverc.com/",
         "//trac\u212a.liverc.com/",
+        "http\u017f://exampletrack.liverc.com/",
         "//träck.liverc.com/",
         "//a\x00b.liverc.com/",
         "//exampletrack\u3002liverc.com/",
@@ -62,7 +68,7 @@ def test_any_other_link_gives_no_slug(href: str) -> None:
     assert slug_of_href(href, "liverc.com") is None
 
 
-@pytest.mark.parametrize("label", sorted(RESERVED_LABELS))
+@pytest.mark.parametrize("label", ["live", "live2", "www", "www2", "forum", "help", "blog", "liverc"])
 def test_a_reserved_host_is_never_a_track(label: str) -> None:
     assert slug_of_href(f"//{label}.liverc.com/", "liverc.com") is None
     assert slug_of_href(f"//{label.upper()}.liverc.com/", "liverc.com") is None

@@ -79,3 +79,19 @@ def test_a_finer_instant_stays_the_better_fact_while_the_interval_contains_it() 
     assert yesterday.contains(FETCHED_AT - timedelta(hours=26), fetched_at=FETCHED_AT)
     assert not yesterday.contains(FETCHED_AT - timedelta(hours=2), fetched_at=FETCHED_AT)
     assert not yesterday.contains(FETCHED_AT - timedelta(days=3), fetched_at=FETCHED_AT)
+
+
+def test_an_interval_contains_its_ends() -> None:
+    yesterday = interval_of("Yesterday")
+    assert yesterday is not None
+    assert yesterday.contains(FETCHED_AT - DAY, fetched_at=FETCHED_AT)
+    assert yesterday.contains(FETCHED_AT - 2 * DAY, fetched_at=FETCHED_AT)
+
+
+@pytest.mark.parametrize("unit", ["minute", "hour", "day", "week", "month", "year"])
+@pytest.mark.parametrize("ending", ["", "s"])
+def test_a_precision_is_called_like_its_unit(unit: str, ending: str) -> None:
+    found = interval_of(f"999 {unit}{ending} ago")
+    assert found is not None
+    assert found.precision.value == unit
+    assert found.oldest - found.youngest == found.youngest / 999

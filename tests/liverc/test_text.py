@@ -35,3 +35,35 @@ def test_a_block_keeps_its_lines_and_at_most_one_empty_one_between_them() -> Non
 
 def test_a_block_is_cut_at_its_limit() -> None:
     assert clean_block("abc\ndef", limit=5) == "abc\nd"
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        (0x00, 0x08),
+        (0x0E, 0x1B),
+        (0x7F, 0x84),
+        (0x86, 0x9F),
+        (0xAD, 0xAD),
+        (0x061C, 0x061C),
+        (0x200B, 0x200B),
+        (0x200E, 0x200F),
+        (0x202A, 0x202E),
+        (0x2060, 0x2060),
+        (0x2066, 0x2069),
+        (0xD800, 0xDFFF),
+        (0xFEFF, 0xFEFF),
+        (0xFFF9, 0xFFFB),
+        (0xE0000, 0xE007F),
+    ],
+)
+def test_characters_that_hide_or_turn_text_are_taken_out_and_their_neighbours_stay(first: int, last: int) -> None:
+    for code in range(first, last + 1):
+        assert clean_line(f"a{chr(code)}b", limit=10) == "ab"
+    for code in (first - 1, last + 1):
+        assert len(clean_line(f"a{chr(max(code, 0x20))}b", limit=10)) == 3
+
+
+@pytest.mark.parametrize("space", "\t\n\v\f\r\x85\xa0\u2028\u3000")
+def test_every_kind_of_space_is_one_space(space: str) -> None:
+    assert clean_line(f"a{space}b", limit=10) == "a b"

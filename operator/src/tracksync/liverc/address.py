@@ -27,7 +27,7 @@ _SHORT: Final = f"the map's query has fewer than {_FEWEST_PARTS} parts: only its
 _NO_PLUS: Final = "the map's query has no STATE+POSTAL in front of the country: only its country counts"
 _NOTHING: Final = frozenset({"", "n/a"})
 """How the site writes that there is no value, in lower case."""
-_CITY_AND_STATE: Final = re.compile(r"(?P<city>[^,].*?) ?, ?(?P<state>[A-Z]{2,3})")
+_CITY_AND_STATE: Final = re.compile(r"(?P<city>[^,].*), ?(?P<state>[A-Z]{2,3})")
 
 
 def read_location(*, map_query: str | None, block: Sequence[str]) -> dict[str, Reading]:
@@ -52,27 +52,27 @@ def _choose(first: Reading | None, second: Reading | None) -> Reading:
 
 def map_problem(query: str) -> str:
     """Return why the map's query does not say everything about a location, or "" when it does."""
-    *_, region, country = ["", *query.split(",")]
+    rest, _, country = query.rpartition(",")
     if country.strip().upper() not in COUNTRY_NAMES:
         return _UNKNOWN_COUNTRY
     if query.count(",") < _FEWEST_PARTS - 1:
         return _SHORT
-    return "" if "+" in region else _NO_PLUS
+    return "" if "+" in rest.rpartition(",")[2] else _NO_PLUS
 
 
 def _read_map(query: str) -> tuple[dict[str, Reading], str | None]:
     """Return what the map's query says, and its country's code; how much it says is `map_problem`'s verdict."""
-    # From the right: only the street may hold commas.
-    *street, city, region, country = ["", "", "", *query.split(",")]
     problem = map_problem(query)
     if problem == _UNKNOWN_COUNTRY:
         return {}, None
-    code = country.strip().upper()
+    code = query.rpartition(",")[2].strip().upper()
     fields = _country(code, _MAP)
     if problem:
         return fields, code
+    # From the right: only the street may hold commas.
+    street, city, region, _ = query.rsplit(",", _FEWEST_PARTS - 1)
     state, _, postal = region.partition("+")
-    fields["street"] = _text(",".join(street[3:]), _MAP, gap=_MAP_GAP)
+    fields["street"] = _text(street, _MAP, gap=_MAP_GAP)
     fields["city"] = _text(city, _MAP, gap=_MAP_GAP)
     fields["state"] = _state(state, code, _MAP)
     fields["postal_code"] = _postal(postal.replace("+", " "), code, _MAP)
@@ -84,14 +84,12 @@ def _read_block(block: Sequence[str], map_code: str | None) -> dict[str, Reading
     lines = list(block)
     if lines and not lines[-1]:
         lines.pop()
-    fields: dict[str, Reading] = {}
-    code = map_code
+    if not lines:
+        return {}
+    name = lines.pop()
+    fields = _named_country(name)
     if lines:
-        name = lines.pop()
-        code = country_code_or_none(name) or map_code
-        fields.update(_named_country(name))
-    if lines:
-        fields.update(_read_city_line(lines.pop(), code))
+        fields.update(_read_city_line(lines.pop(), country_code_or_none(name) or map_code))
     if lines:
         fields["street"] = _text(", ".join(line for line in lines if line), _BLOCK)
     return fields

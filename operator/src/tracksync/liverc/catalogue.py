@@ -66,7 +66,7 @@ def parse_catalogue(html: str, *, domain: str) -> Listing:
 
 def _cut_problems(html: str) -> tuple[str, ...]:
     """Return what is missing at the page's end; a closing tag counts only behind the last row."""
-    end = html[max(html.rfind("clickable-row"), 0) :].lower()
+    end = html.rpartition("clickable-row")[2].lower()
     missing = [tag for tag in ("</table>", "</html>") if tag not in end]
     return (f"the page is cut: it ends before {' and '.join(missing)}",) if missing else ()
 

@@ -292,13 +292,9 @@ VN Vietnam
 """Names that stand for a country as well; the one above is stored."""
 
 
-def _pairs(text: str) -> list[tuple[str, str]]:
-    return [(line[:2], line[3:]) for line in text.splitlines()]
-
-
-COUNTRY_NAMES: Final = dict(_pairs(_NAMES))
+COUNTRY_NAMES: Final = {line[:2]: line[3:] for line in _NAMES.splitlines()}
 """Display name by ISO 3166-1 alpha-2 code."""
-_CODE_BY_NAME: Final = {name.casefold(): code for code, name in _pairs(_NAMES + _OTHER_NAMES)}
+_CODE_BY_NAME: Final = {line[3:].casefold(): line[:2] for line in (_NAMES + _OTHER_NAMES).splitlines()}
 
 
 def country_code_or_none(name: str) -> str | None:

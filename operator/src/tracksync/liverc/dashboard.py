@@ -39,7 +39,9 @@ def parse_dashboard(html: str, *, slug: str) -> Dashboard:
     """
     page = _Page.of(LexborHTMLParser(html))
     problems = tuple(f"{slug}: {problem}" for problem in _find_problems(html, page))
-    return Dashboard(fields={} if problems else _read_fields(page), problems=problems)
+    if problems or page.address is None:
+        return Dashboard(fields={}, problems=problems)
+    return Dashboard(fields=_read_fields(page, split_address_block(page.address)), problems=())
 
 
 def parse_address(text: str) -> Location:
@@ -113,8 +115,7 @@ def _find_problems(html: str, page: _Page) -> list[str]:
     return [problem for holds, problem in checks if not holds]
 
 
-def _read_fields(page: _Page) -> dict[str, Reading]:
-    block = split_address_block(page.address) if page.address is not None else AddressBlock((), {})
+def _read_fields(page: _Page, block: AddressBlock) -> dict[str, Reading]:
     fields = {
         **read_location(map_query=_map_query_or_none(page.document), block=block.location),
         "phone": read_phone(block.contacts.get("phone")),

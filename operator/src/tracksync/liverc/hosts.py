@@ -8,7 +8,7 @@ from typing import Final
 RESERVED_LABELS: Final = frozenset({"live", "live2", "www", "www2", "forum", "help", "blog", "liverc"})
 """Host labels that LiveRC uses for itself; none of them is ever a track."""
 
-_LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
+_LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _AUTHORITY: Final = re.compile(r"(?:https:)?//([^/?#]*)", re.IGNORECASE | re.ASCII)
 _LONGEST_HOST: Final = 253
 

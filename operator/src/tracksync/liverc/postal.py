@@ -5,27 +5,21 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_POSTAL_BY_COUNTRY: Final = {
-    "BR": r"[0-9]{5}-?[0-9]{3}",
-    "CA": r"[A-Z][0-9][A-Z][ -]?[0-9][A-Z][0-9]",
-    "CZ": r"[0-9]{3} ?[0-9]{2}",
-    "GB": r"[A-Z]{1,2}[0-9][0-9A-Z]? ?[0-9][A-Z]{2}",
-    "GR": r"[0-9]{3} ?[0-9]{2}",
-    "IE": r"[A-Z][0-9][0-9W] ?[0-9A-Z]{4}",
-    "JP": r"[0-9]{3}-?[0-9]{4}",
-    "NL": r"[0-9]{4,5} ?[A-Z]{2}",
-    "PL": r"[0-9]{2}-?[0-9]{3}",
-    "PT": r"[0-9]{4,5}(?:-[0-9]{3})?",
-    "SE": r"[0-9]{3} ?[0-9]{2}",
-    "SK": r"[0-9]{3} ?[0-9]{2}",
-    "TW": r"[0-9]{3}(?:-?[0-9]{2,3})?",
-    "US": r"[0-9]{5}(?:-[0-9]{4})?",
+_SPACED_BY_COUNTRY: Final = {
+    "CA": r"[A-Z][0-9][A-Z] [0-9][A-Z][0-9]",
+    "CZ": r"[0-9]{3} [0-9]{2}",
+    "GB": r"[A-Z]{1,2}[0-9][0-9A-Z]? [0-9][A-Z]{2}",
+    "GR": r"[0-9]{3} [0-9]{2}",
+    "IE": r"[A-Z][0-9][0-9W] [0-9A-Z]{4}",
+    "NL": r"[0-9]{4,5} [A-Z]{2}",
+    "SE": r"[0-9]{3} [0-9]{2}",
+    "SK": r"[0-9]{3} [0-9]{2}",
 }
-"""Shapes that could be mistaken for part of the city: those with a space, a hyphen or letters in front."""
+"""Shapes with a space inside; all others, and these without their space, are the last word of a line with a digit."""
 _ANY_POSTAL: Final = r"(?=[A-Z-]*[0-9])[0-9A-Z-]{3,10}"
 _CITY_LINE_BY_COUNTRY: Final = {
     code: re.compile(rf"(?:(?P<place>.*)[ ,])?(?P<postal>{shape})", re.IGNORECASE)
-    for code, shape in _POSTAL_BY_COUNTRY.items()
+    for code, shape in _SPACED_BY_COUNTRY.items()
 }
 _CITY_LINE: Final = re.compile(rf"(?:(?P<place>.*)[ ,])?(?P<postal>{_ANY_POSTAL})", re.IGNORECASE)
 _PLACEHOLDER: Final = re.compile(r"0+|12345")

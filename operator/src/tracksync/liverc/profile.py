@@ -22,9 +22,9 @@ _LONGEST_CELL: Final = 100
 _BLOCK_TAGS: Final = frozenset({"br", "p", "div", "li", "ul", "ol", "h1", "h2", "h3", "h4", "h5", "h6", "tr"})
 _SILENT_TAGS: Final = frozenset({"script", "style", "template", "noscript"})
 _LOGO_HOST: Final = "livetimescoring.com"
-_LOGO_PATH: Final = re.compile(r"/track_logos/([0-9]{1,18})/.+", re.ASCII)
+_LOGO_PATH: Final = re.compile(r"/track_logos/([0-9]{1,18})/.+")
 _FACEBOOK_HOSTS: Final = ("facebook.com", "fb.com", "fb.me")
-_WHOLE_NUMBER: Final = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})*|[0-9]+", re.ASCII)
+_WHOLE_NUMBER: Final = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})*|[0-9]+")
 _LARGEST_TOTAL: Final = 2**31 - 1
 _COLUMN_BY_LABEL: Final = {
     "laps": "total_laps",
@@ -94,18 +94,20 @@ def _is_host(host: str | None, domains: tuple[str, ...]) -> bool:
 
 
 def read_totals(table: LexborNode | None) -> dict[str, Reading]:
-    """Return the five lifetime totals; a total whose row is missing is absent, never zero."""
+    """Return the five lifetime totals; a total whose row or cell is missing is absent, never zero or blank."""
     readings = dict.fromkeys(_COLUMN_BY_LABEL.values(), Reading(FieldState.ABSENT, origin=_TOTALS))
     for row in table.css("tbody tr") if table is not None else ():
         label, value = row.css_first("th"), row.css_first("td")
+        if label is None or value is None:
+            continue
         column = _COLUMN_BY_LABEL.get(_cell(label).lower())
         if column is not None and readings[column].state is FieldState.ABSENT:
             readings[column] = _total(_cell(value))
     return readings
 
 
-def _cell(node: LexborNode | None) -> str:
-    return clean_line(node.text(), limit=_LONGEST_CELL) if node is not None else ""
+def _cell(node: LexborNode) -> str:
+    return clean_line(node.text(), limit=_LONGEST_CELL)
 
 
 def _total(text: str) -> Reading:
