@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TEST_ARGS ?=
 
-.PHONY: help setup lock fmt lint types test test-fast test-db test-cluster generate verify cluster cluster-down image demo demo-local bench clean
+.PHONY: help setup lock fmt lint types test test-fast test-db test-cluster generate verify cluster cluster-down image demo demo-local bench bench-source test-long mutation clean
 
 help:  ## print this help
 	@awk 'BEGIN {FS = ":.*## "; printf "TrackSync: make TARGET\n\n"} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,8 +84,19 @@ demo: $(STAMP)  ## the whole path on a real cluster (or, where none can be had, 
 demo-local: $(STAMP)  ## the same sync on this machine alone: embedded PostgreSQL and the simulator
 	$(BIN)/python -m tests.demo --local
 
-bench: $(STAMP)  ## benchmarks; print ratios against a peer in the same run
-	$(BIN)/python -m tests.benchmarks
+bench: $(STAMP)  ## all benchmarks, with those on the cluster; print ratios against a peer in the same run
+	@failed=0; $(MAKE) --no-print-directory bench-source || failed=1; $(BIN)/python -m tests.benchmarks || failed=1; exit $$failed
+
+bench-source: $(STAMP)  ## benchmarks of the source side, no cluster; OUT=file.json, FULL=1, ONLY="name ..", ROUNDS=n, TRACKS=n
+	$(BIN)/python -m tests.benchmarks.source_main $(if $(OUT),--out $(OUT)) $(if $(FULL),--full) $(if $(ONLY),--only $(ONLY)) \
+	  $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(TRACKS),--tracks $(TRACKS))
+
+test-long: $(STAMP)  ## long forms: parser fuzzing with 2,000 examples a test, then mutation testing (half an hour)
+	TRACKSYNC_TEST_FUZZ_EXAMPLES=2000 $(BIN)/python -m pytest tests/web/test_fuzz.py $(TEST_ARGS)
+	$(MAKE) --no-print-directory mutation
+
+mutation: $(STAMP)  ## mutation testing of the parser package: how many faults its tests find (a quarter of an hour)
+	nice $(BIN)/python -m tests.mutation
 
 clean:  ## remove caches and build results (not the cluster: make cluster-down)
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
