@@ -76,7 +76,11 @@ def test_nothing_in_the_status_is_defaulted() -> None:
 
 def test_nested_defaults_start_at_the_outermost_optional_object() -> None:
     properties = version()["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
-    assert {name for name, node in properties.items() if node.get("default") == {}} == {"source", "metadata"}
+    assert {name for name, node in properties.items() if node.get("default") == {}} == {
+        "source",
+        "metadata",
+        "deactivation",
+    }
 
 
 def test_lists_with_a_key_merge_by_it_and_require_it() -> None:
@@ -122,17 +126,57 @@ def test_the_status_is_a_subresource_and_the_names_are_the_promised_ones() -> No
     assert (names["shortNames"], names["categories"]) == (["tsj"], ["tracksync"])
 
 
-@pytest.mark.parametrize("name", ["source", "target", "metadata"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "source",
+        "target",
+        "metadata",
+        "onlySlugs",
+        "deactivation.policy",
+        "deactivation.maxPercent",
+        "deactivation.maxCount",
+    ],
+)
 def test_what_a_run_is_bound_to_is_immutable_and_says_what_to_do(name: str) -> None:
-    properties = version()["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
-    [rule] = properties[name]["x-kubernetes-validations"]
+    [rule] = dict(every_node())[f".spec.{name}"]["x-kubernetes-validations"]
     assert rule["rule"] == "self == oldSelf"
     assert "create a new TrackSyncJob" in rule["message"]
 
 
-def test_the_deadline_may_be_changed() -> None:
-    properties = version()["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
-    assert "x-kubernetes-validations" not in properties["activeDeadlineSeconds"]
+@pytest.mark.parametrize("name", ["activeDeadlineSeconds", "deactivation", "deactivation.approvedCeiling"])
+def test_the_deadline_and_an_approval_may_be_changed(name: str) -> None:
+    assert "x-kubernetes-validations" not in dict(every_node())[f".spec.{name}"]
+
+
+def test_a_run_of_a_part_must_not_ask_for_deactivation() -> None:
+    [rule] = dict(every_node())[".spec"]["x-kubernetes-validations"]
+    assert "size(self.onlySlugs) > 0 && self.deactivation.policy == 'Apply'" in rule["rule"]
+    assert "Disabled" in rule["message"]
+    assert "Withhold" in rule["message"]
+
+
+def test_slugs_are_a_set_so_that_their_order_is_no_change() -> None:
+    node = dict(every_node())[".spec.onlySlugs"]
+    assert (node["x-kubernetes-list-type"], node["maxItems"], node["default"]) == ("set", 200, [])
+
+
+def test_words_of_an_enum_come_with_their_default() -> None:
+    node = dict(every_node())[".spec.deactivation.policy"]
+    assert (node["type"], node["enum"], node["default"]) == ("string", ["Apply", "Withhold", "Disabled"], "Apply")
+
+
+def test_every_field_of_the_spec_is_in_the_full_sample() -> None:
+    sample = yaml.safe_load((CRDS.parent / "manifests" / "samples" / "full.yaml").read_text(encoding="utf-8"))
+    TrackSyncJobSpec.model_validate(sample["spec"])
+    expected = {path for path, _ in every_node() if path.startswith(".spec") and "[]" not in path}
+    assert set(paths_of(sample["spec"], ".spec")) == expected
+
+
+def paths_of(value: Any, path: str) -> Iterator[str]:
+    yield path
+    for name, child in value.items() if isinstance(value, dict) else ():
+        yield from paths_of(child, f"{path}.{name}")
 
 
 @pytest.mark.parametrize("name", crd_documents())

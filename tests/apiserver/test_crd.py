@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tracksync.adapters.kube.client import KubeClient, Reply
 
 Path = tuple[str, ...]
+ITEM = "[]"
 
 
 class Case(NamedTuple):
@@ -53,6 +54,8 @@ def rules_of(node: dict[str, Any], path: Path = ()) -> Iterator[Case]:
         yield from cases_of(keyword, value, node, path)
     for name, child in node.get("properties", {}).items():
         yield from rules_of(child, (*path, name))
+    if "items" in node:
+        yield from rules_of(node["items"], (*path, ITEM))
 
 
 def text_of(node: dict[str, Any], length: int) -> str:
@@ -66,19 +69,22 @@ MOST_DURATION = 20
 """Characters of the longest duration."""
 
 
-def cases_of(  # noqa: C901 -- one branch for each keyword
+def cases_of(  # noqa: C901, PLR0912 -- one branch for each keyword
     keyword: str, value: Any, node: dict[str, Any], path: Path
 ) -> Iterator[Case]:
     name = f"{'.'.join(path) or 'spec'} {keyword}"
     match keyword:
-        case "description" | "default" | "properties" | "x-kubernetes-validations" | "exclusiveMinimum":
-            return  # no rule, or tested as an update below, or part of `minimum`
+        case "description" | "default" | "properties" | "items" | "x-kubernetes-validations" | "exclusiveMinimum":
+            return  # no rule, or has its own test below, or part of `minimum`
+        case "type" if "enum" in node:
+            yield Case(name, path, node["enum"][0], 7)
         case "type":
             good, bad = {
                 "string": (text_of(node, 2), 7),
                 "boolean": (True, "yes"),
                 "integer": (10, 1.5),
                 "number": (1, "one"),
+                "array": ([], "one"),
             }.get(value, (None, 7))
             if path:
                 yield Case(name, path, good, bad)
@@ -88,6 +94,12 @@ def cases_of(  # noqa: C901 -- one branch for each keyword
             yield Case(name, path, text_of(node, value), text_of(node, value - 1))
         case "pattern":
             yield Case(name, path, text_of(node, 2), "A b!")
+        case "enum":
+            yield Case(name, path, value[-1], f"{value[-1]}d")
+        case "maxItems":
+            yield Case(name, path, [f"s{number}" for number in range(value)], [f"s{n}" for n in range(value + 1)])
+        case "x-kubernetes-list-type" if value == "set":
+            yield Case(name, path, ["a", "b"], ["a", "a"])
         case "minimum":
             exclusive = node.get("exclusiveMinimum", False)
             yield Case(name, path, value + 1 if exclusive else value, value if exclusive else value - 1)
@@ -108,8 +120,15 @@ def manifest(name: str, spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def spec_with(path: Path, value: Any) -> dict[str, Any]:
-    """The shortest spec with this value at the path; None leaves it as it is, "(missing)" takes it out."""
+    """The shortest spec with this value at the path; None leaves it as it is, "(missing)" takes it out.
+
+    A path that ends in ITEM sets a list's only item; what that list needs beside it is added.
+    """
+    if path[-1:] == (ITEM,):
+        path, value = path[:-1], [] if value is None else [value]
     spec = copy.deepcopy(SPEC)
+    if path == ("onlySlugs",):
+        spec["deactivation"] = {"policy": "Disabled"}
     node: Any = spec
     for name in path[:-1]:
         node = node.setdefault(name, {})
@@ -133,7 +152,8 @@ async def test_each_rule_accepts_one_manifest_and_rejects_another(client: KubeCl
     assert accepted.status == HTTPStatus.CREATED, accepted.document
     rejected = await try_to_create(client, spec_with(case.path, case.rejected))
     assert rejected.status == HTTPStatus.UNPROCESSABLE_ENTITY, rejected.document
-    assert case.path[-1] in str(rejected.document["message"]), "the message names the field"
+    named = [name for name in case.path if name != ITEM]
+    assert named[-1] in str(rejected.document["message"]), "the message names the field"
 
 
 async def test_a_field_that_nobody_knows_is_refused_when_asked_to_be_strict(client: KubeClient) -> None:
@@ -148,16 +168,40 @@ async def test_the_servers_defaults_are_the_models(client: KubeClient) -> None:
     assert stored == TrackSyncJobSpec.model_validate(SPEC).to_wire()
 
 
+@pytest.mark.parametrize("slugs", [["sunvalley"], []])
+@pytest.mark.parametrize("policy", ["Apply", "Withhold", "Disabled", None])
+async def test_a_run_of_single_tracks_must_not_ask_for_deactivation(
+    client: KubeClient, slugs: list[str], policy: str | None
+) -> None:
+    deactivation = {"policy": policy} if policy else {}
+    reply = await try_to_create(client, SPEC | {"onlySlugs": slugs, "deactivation": deactivation})
+    if slugs and policy in {"Apply", None}:
+        assert reply.status == HTTPStatus.UNPROCESSABLE_ENTITY
+        assert "set deactivation.policy to Disabled" in str(reply.document["message"])
+    else:
+        assert reply.status == HTTPStatus.CREATED, reply.document
+
+
 CHANGES = {
     "source": {"source": {"requestsPerSecond": 1}},
     "target": {"target": {"databaseSecretRef": {"name": "another"}}},
     "metadata": {"metadata": {"enabled": False}},
+    "onlySlugs": {"onlySlugs": ["sunvalley"]},
+    "deactivation.policy": {"deactivation": {"policy": "Withhold"}},
+    "deactivation.maxPercent": {"deactivation": {"maxPercent": 100}},
+    "deactivation.maxCount": {"deactivation": {"maxCount": 1000}},
 }
 
 
+def fields_with_rules(node: dict[str, Any], path: Path = ()) -> Iterator[str]:
+    for name, child in node.get("properties", {}).items():
+        if "x-kubernetes-validations" in child:
+            yield ".".join((*path, name))
+        yield from fields_with_rules(child, (*path, name))
+
+
 def test_every_rule_about_updates_has_a_case() -> None:
-    properties = spec_schema()["properties"]
-    assert {name for name, node in properties.items() if "x-kubernetes-validations" in node} == set(CHANGES)
+    assert set(fields_with_rules(spec_schema())) == set(CHANGES)
 
 
 @pytest.mark.parametrize("name", CHANGES)
@@ -169,11 +213,12 @@ def test_what_a_run_is_bound_to_cannot_be_changed(control: Control, run: Run, na
     assert "create a new TrackSyncJob" in answer
 
 
-def test_the_deadline_can_be_changed(control: Control, run: Run) -> None:
+def test_the_deadline_and_an_approval_can_be_changed(control: Control, run: Run) -> None:
     run.create()
-    patch = json.dumps({"spec": {"activeDeadlineSeconds": 77}})
+    patch = json.dumps({"spec": {"activeDeadlineSeconds": 77, "deactivation": {"approvedCeiling": 545}}})
     control.kubectl("-n", run.namespace, "patch", "tsj", run.name, "--type=merge", "-p", patch)
-    assert run.read()["spec"]["activeDeadlineSeconds"] == 77
+    spec = run.read()["spec"]
+    assert (spec["activeDeadlineSeconds"], spec["deactivation"]["approvedCeiling"]) == (77, 545)
 
 
 OPERATOR_HALF = OperatorStatus.model_validate({"phase": "Running", "attempts": [{"number": 1, "jobName": "j"}]})
@@ -185,7 +230,9 @@ WORKER_HALF = WorkerStatus.model_validate(
             "total": 1090,
             "text": "812/1090",
             "heartbeat": "2026-01-31T02:00:00Z",
-        }
+        },
+        "results": {"withheld": 545},
+        "withheld": {"count": 545, "activeBefore": 1090, "reasons": ["maxPercent", "maxCount"]},
     }
 )
 
@@ -202,6 +249,7 @@ async def test_two_field_managers_share_one_status(client: KubeClient, control: 
     assert await cluster.apply_operator_status(current, OPERATOR_HALF) is not None
     status = run.read()["status"]
     assert (status["phase"], status["progress"]["done"]) == ("Running", 812)
+    assert (status["withheld"], status["results"]["withheld"]) == (WORKER_HALF.to_wire()["withheld"], 545)
 
     managed = control.get("tsj", run.name, "-n", run.namespace, "--show-managed-fields")["metadata"]["managedFields"]
     owners = {entry["manager"]: set(entry["fieldsV1"]["f:status"]) for entry in managed if entry.get("subresource")}

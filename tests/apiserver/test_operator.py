@@ -106,10 +106,13 @@ def test_the_result_comes_home_in_the_termination_message(operator: OperatorProc
     run.create()
     until_pod(run)
     result = {"runId": run.read()["metadata"]["uid"], "attempt": 1, "outcome": "Succeeded", "reason": "Completed"}
-    end_pod(run, 0, json.dumps(result | {"status": {"results": {"listed": 3, "inserted": 3}}}))
+    withheld = {"count": 545, "activeBefore": 1090, "reasons": ["maxPercent", "maxCount"]}
+    status = {"results": {"listed": 3, "inserted": 3, "withheld": 545}, "withheld": withheld}
+    end_pod(run, 0, json.dumps(result | {"status": status}))
     wait_for(lambda: run.phase() == "Succeeded", run.read)
     assert run.condition("Succeeded") == "True/Completed"
-    assert run.read()["status"]["results"]["inserted"] == 3
+    assert run.condition("DeactivationWithheld") == "True/Withheld"
+    assert (run.read()["status"]["results"]["inserted"], run.read()["status"]["withheld"]) == (3, withheld)
 
 
 def test_deleting_a_run_ends_its_job_and_releases_it(operator: OperatorProcess, run: Run) -> None:

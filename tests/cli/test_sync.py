@@ -8,10 +8,13 @@ from datetime import timedelta
 import pytest
 
 from tests.worker.running import a_request
-from tracksync.api.job import Results, WorkerStatus
+from tracksync.api.deactivation import DeactivationPolicy
+from tracksync.api.job import Results, WithheldStatus, WorkerStatus
 from tracksync.api.source import SourceEntry
-from tracksync.cli.sync import SyncReport, SyncWish, run_request, source_entry
+from tracksync.cli.options import Deactivation, RunOutput
+from tracksync.cli.sync import SyncReport, SyncWish, run_request, show, source_entry
 from tracksync.core.tracks.freshness import Refresh
+from tracksync.core.tracks.guards import DeactivationGuard
 from tracksync.errors import SettingsError
 from tracksync.liverc.version import PARSER_VERSION
 from tracksync.worker.ending import completed, result_of
@@ -102,15 +105,99 @@ def test_an_age_that_is_no_duration_is_refused_by_option(refresh_after: str) -> 
         run_request(SyncWish(refresh_after=refresh_after), SourceEntry(), database_setting="--data-dir")
 
 
+@pytest.mark.parametrize(
+    ("wish", "guard"),
+    [
+        pytest.param(SyncWish(), DeactivationGuard(), id="the defaults of a TrackSyncJob"),
+        pytest.param(
+            SyncWish(deactivation=Deactivation.WITHHOLD),
+            DeactivationGuard(policy=DeactivationPolicy.WITHHOLD),
+            id="only reported",
+        ),
+        pytest.param(
+            SyncWish(max_percent=0, max_count=3, approved_ceiling=7),
+            DeactivationGuard(max_percent=0, max_count=3, approved_ceiling=7),
+            id="own limits",
+        ),
+        pytest.param(
+            SyncWish(only_slugs=("a",)),
+            DeactivationGuard(policy=DeactivationPolicy.DISABLED),
+            id="single tracks: nothing is looked for",
+        ),
+        pytest.param(
+            SyncWish(only_slugs=("a",), deactivation=Deactivation.WITHHOLD),
+            DeactivationGuard(policy=DeactivationPolicy.WITHHOLD),
+            id="single tracks, the rest counted",
+        ),
+    ],
+)
+def test_options_say_what_happens_to_vanished_tracks(wish: SyncWish, guard: DeactivationGuard) -> None:
+    assert run_request(wish, SourceEntry(), database_setting="--data-dir").guard == guard
+
+
+def test_single_tracks_are_named_by_option() -> None:
+    request = run_request(SyncWish(only_slugs=("a", "b-2", "a")), SourceEntry(), database_setting="--data-dir")
+    assert (request.only_slugs, request.only_slugs_setting) == ({"a", "b-2"}, "--only-slug")
+
+
+@pytest.mark.parametrize(
+    ("wish", "option"),
+    [
+        (SyncWish(only_slugs=("Sun Valley",)), "--only-slug"),
+        (SyncWish(only_slugs=("a", "")), "--only-slug"),
+        (SyncWish(only_slugs=("a.liverc.com",)), "--only-slug"),
+        (SyncWish(only_slugs=("a",), deactivation=Deactivation.APPLY), "--deactivation"),
+        (SyncWish(max_percent=101), "--max-percent"),
+        (SyncWish(approved_ceiling=-1), "--approved-ceiling"),
+    ],
+)
+def test_an_unusable_wish_about_vanished_or_single_tracks_is_refused_by_option(wish: SyncWish, option: str) -> None:
+    with pytest.raises(SettingsError, match=option):
+        run_request(wish, SourceEntry(), database_setting="--data-dir")
+
+
+def a_report(*reasons: str) -> SyncReport:
+    """A run that withheld 545 tracks for these reasons, or deactivated 3."""
+    results = Results(listed=3, unchanged=3, withheld=545) if reasons else Results(listed=3, deactivated=3)
+    withheld = WithheldStatus(count=545, active_before=1090, reasons=reasons) if reasons else None
+    status = WorkerStatus(results=results, withheld=withheld)
+    return SyncReport(result_of(completed(results, withheld=withheld), a_request().identity, status), 1, 3)
+
+
+@pytest.mark.parametrize(
+    ("reasons", "words", "is_advised"),
+    [
+        ((), "3 deactivated", False),
+        (("maxPercent", "maxCount"), "545 vanished tracks stay active (maxPercent, maxCount)", True),
+        (("skippedRows", "maxCount"), "545 vanished tracks stay active (skippedRows, maxCount)", False),
+    ],
+)
+def test_the_text_tells_what_became_of_vanished_tracks(
+    reasons: tuple[str, ...], words: str, capsys: pytest.CaptureFixture[str], *, is_advised: bool
+) -> None:
+    show(a_report(*reasons), RunOutput.TEXT)
+    out, err = capsys.readouterr()
+    assert words in out
+    assert ("--approved-ceiling 545" in out) is is_advised
+    assert err == ""
+
+
+def test_the_json_document_tells_what_was_withheld_and_why() -> None:
+    document = json.loads(a_report("maxPercent").as_json())
+    assert (document["deactivated"], document["withheld"], document["withheldReasons"]) == (0, 545, ["maxPercent"])
+    document = json.loads(a_report().as_json())
+    assert (document["deactivated"], document["withheld"], document["withheldReasons"]) == (3, 0, [])
+
+
 def test_the_json_document_holds_exactly_the_documented_keys() -> None:
     results = Results(listed=3, inserted=3, requests=4, bytes=99)
     result = result_of(completed(results), a_request().identity, WorkerStatus(results=results))
     document = json.loads(SyncReport(result, 1.23456, 3).as_json())
     assert list(document) == [
         "runId", "outcome", "reason", "message",
-        "listed", "inserted", "updated", "unchanged", "reactivated",
+        "listed", "inserted", "updated", "updatedTotals", "unchanged", "reactivated", "deactivated", "withheld",
         "fetched", "notModified", "retried", "failedItems", "skippedRows", "duplicates",
-        "requests", "robotsRequests", "bytes",
+        "requests", "robotsRequests", "bytes", "withheldReasons",
         "durationSeconds", "activeTracks",
     ]  # fmt: skip
     assert (document["outcome"], document["durationSeconds"], document["activeTracks"]) == ("Succeeded", 1.235, 3)

@@ -1,5 +1,7 @@
 """Whatever stops a run in the middle: tracks stay byte-identical, and the next transaction works.
 
+Vanished tracks are deactivated in the same transaction, so they are among what stays. Readers see the state before.
+
 Cases: the backend is ended in mid-merge and while idle; the task is cancelled in mid-merge and in staging; a newer
 epoch arrives while a merge is under way; two runs insert the same tracks; a checkpoint outlives a crash.
 Left out: a lost reply to COMMIT.
@@ -18,6 +20,8 @@ import pytest
 from tests.support.postgres import fetch_all
 from tests.support.store import (
     ALL,
+    ANY_NUMBER,
+    DEFAULT,
     NO_RESULTS,
     SPEC,
     a_listing,
@@ -43,6 +47,8 @@ TRACKS = """
 SELECT t.ctid::text, t.xmin::text, t::text, f.ctid::text, f.xmin::text, f::text
 FROM tracks AS t LEFT JOIN track_freshness AS f ON f.track_id = t.id ORDER BY slug
 """
+LOGGED = "SELECT (SELECT array_agg(c::text ORDER BY c) FROM changes AS c), (SELECT s::text FROM source_state AS s)"
+BEFORE = ("a", "b", "gone-1", "gone-2", "z")
 WAITING = """
 SELECT pid FROM pg_stat_activity
 WHERE application_name = 'tests' AND datname = current_database() AND wait_event_type = 'Lock'
@@ -71,31 +77,31 @@ async def until_waiting(url: str) -> int:
 
 
 async def half_merged(database: PostgresDatabase) -> tuple[RunTicket, asyncio.Task[MergeCounters]]:
-    """Start a merge of which some rows can be written before `z` is waited for."""
+    """Start a merge that deactivates what BEFORE has beyond its listing, and writes some rows before `z` holds it."""
     listing = a_listing(*(a_track(name, "New") for name in ("a", "b", "z")), "new")
     ticket = await staged(database, listing, [fetched("a", city="Bern"), unmodified("b"), fetched("new")])
-    return ticket, asyncio.create_task(database.tracks.merge(ticket))
+    return ticket, asyncio.create_task(database.tracks.merge(ticket, guard=ANY_NUMBER))
 
 
 async def test_a_backend_that_is_ended_in_mid_merge_leaves_tracks_byte_identical(
     database: PostgresDatabase, database_url: str
 ) -> None:
-    await synced(database, a_listing("a", "b", "z"))
-    before = fetch_all(database_url, TRACKS)
+    await synced(database, a_listing(*BEFORE))
+    before, logged = fetch_all(database_url, TRACKS), fetch_all(database_url, LOGGED)
     with held_row(database_url, "z"):
         _, merge = await half_merged(database)
         fetch_all(database_url, "SELECT pg_terminate_backend(%s)", await until_waiting(database_url))
         with pytest.raises(DatabaseUnavailableError):
             await merge
-    assert fetch_all(database_url, TRACKS) == before
-    assert await database.tracks.count_active("liverc") == 3
+    assert (fetch_all(database_url, TRACKS), fetch_all(database_url, LOGGED)) == (before, logged)
+    assert await database.tracks.count_active("liverc") == 5
 
 
 async def test_a_cancelled_merge_is_rolled_back_at_once_and_the_run_can_be_closed(
     database: PostgresDatabase, database_url: str
 ) -> None:
-    await synced(database, a_listing("a", "b", "z"))
-    before = fetch_all(database_url, TRACKS)
+    await synced(database, a_listing(*BEFORE))
+    before, logged = fetch_all(database_url, TRACKS), fetch_all(database_url, LOGGED)
     with held_row(database_url, "z"):
         ticket, merge = await half_merged(database)
         backend = await until_waiting(database_url)
@@ -105,13 +111,52 @@ async def test_a_cancelled_merge_is_rolled_back_at_once_and_the_run_can_be_close
             await merge
         took = time.monotonic() - started
     assert backend not in [pid for (pid,) in fetch_all(database_url, WAITING)]
-    assert fetch_all(database_url, TRACKS) == before
+    assert (fetch_all(database_url, TRACKS), fetch_all(database_url, LOGGED)) == (before, logged)
     assert took < CANCEL_SECONDS
     await database.ledger.close_run(ticket, outcome=Outcome.CANCELLED, reason="Cancelled", results=NO_RESULTS)
     assert fetch_all(database_url, "SELECT state FROM runs ORDER BY created_at DESC")[0] == ("cancelled",)
     assert fetch_all(database_url, "SELECT count(*) FROM sync_items WHERE run_id = %s", ticket.identity.run_id) == [
         (0,)
     ]
+
+
+@pytest.mark.parametrize("column", ["slug", "deactivated_at", "last_seen_at"])
+async def test_readers_of_every_track_are_not_blocked_and_see_the_state_before(
+    database: PostgresDatabase, database_url: str, column: str
+) -> None:
+    await synced(database, a_listing(*BEFORE))
+    question = f"SELECT {column} FROM tracks_with_last_seen WHERE is_active ORDER BY slug"
+    before = fetch_all(database_url, question)
+    with held_row(database_url, "z"):
+        _, merge = await half_merged(database)
+        await until_waiting(database_url)
+        with psycopg.connect(database_url, options="-c statement_timeout=250") as reader:
+            seen = reader.execute(question).fetchall()
+        assert not merge.done()
+    counters = await merge
+    assert (counters.deactivated, counters.inserted, seen) == (2, 1, before)
+
+
+@pytest.mark.parametrize("point", ["tracks", "changes", "source_state"])
+async def test_a_merge_that_fails_at_any_of_its_tables_leaves_everything_as_it_was(
+    database: PostgresDatabase, database_url: str, point: str
+) -> None:
+    await synced(database, a_listing(*BEFORE))
+    before, logged = fetch_all(database_url, TRACKS), fetch_all(database_url, LOGGED)
+    refuse = (
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'no' USING ERRCODE = '53100'; END$$"
+    )
+    fetch_all(database_url, refuse)
+    fetch_all(
+        database_url, f"CREATE TRIGGER refuse AFTER INSERT OR UPDATE ON {point} FOR EACH ROW EXECUTE FUNCTION refuse()"
+    )
+    ticket = await staged(database, a_listing("a", "b", "z", "new"), [fetched("a", city="Bern")])
+    with pytest.raises(DatabaseUnavailableError):
+        await database.tracks.merge(ticket, guard=ANY_NUMBER)
+    assert (fetch_all(database_url, TRACKS), fetch_all(database_url, LOGGED)) == (before, logged)
+    fetch_all(database_url, f"DROP TRIGGER refuse ON {point}")
+    counters = await database.tracks.merge(ticket, guard=ANY_NUMBER)
+    assert (counters.deactivated, counters.updated, counters.inserted) == (2, 1, 1)
 
 
 SLOW_COMMIT = """
@@ -131,7 +176,7 @@ async def test_a_merge_that_is_cancelled_in_its_commit_still_tells_that_it_was_c
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(SLOW_COMMIT)
     ticket = await staged(database, a_listing(a_track("a", "New")), [])
-    merging = asyncio.create_task(database.tracks.merge(ticket))
+    merging = asyncio.create_task(database.tracks.merge(ticket, guard=DEFAULT))
     deadline = time.monotonic() + DEADLINE
     while not await asyncio.to_thread(fetch_all, database_url, COMMITTING):
         assert time.monotonic() < deadline, "the merge never came to its COMMIT"
@@ -181,7 +226,7 @@ async def test_a_newer_epoch_waits_for_a_merge_under_way_and_then_fences(
     old = await staged(database, listing)
     async with await PostgresDatabase.connect(database_url, application_name="newer") as newer:
         with held_row(database_url, "z"):
-            merge = asyncio.create_task(database.tracks.merge(old))
+            merge = asyncio.create_task(database.tracks.merge(old, guard=DEFAULT))
             await until_waiting(database_url)
             opening = asyncio.create_task(newer.ledger.open_run(old.identity, spec_hash=SPEC))
             done, _ = await asyncio.wait({opening}, timeout=0.2)
@@ -189,7 +234,7 @@ async def test_a_newer_epoch_waits_for_a_merge_under_way_and_then_fences(
         assert (await merge).updated == 1
         assert (await opening).epoch == 2
     with pytest.raises(FencedError):
-        await database.tracks.merge(old)
+        await database.tracks.merge(old, guard=DEFAULT)
 
 
 async def test_two_runs_that_insert_the_same_track_end_with_one_row(
@@ -197,7 +242,9 @@ async def test_two_runs_that_insert_the_same_track_end_with_one_row(
 ) -> None:
     async with await PostgresDatabase.connect(database_url, application_name="other") as other:
         tickets = [await staged(each, numbered(500)) for each in (database, other)]
-        merges = (each.tracks.merge(ticket) for each, ticket in zip((database, other), tickets, strict=True))
+        merges = (
+            each.tracks.merge(ticket, guard=DEFAULT) for each, ticket in zip((database, other), tickets, strict=True)
+        )
         results = await asyncio.gather(*merges, return_exceptions=True)
     failures = [result for result in results if isinstance(result, BaseException)]
     assert all(isinstance(failure, DatabaseUnavailableError) for failure in failures)
@@ -219,7 +266,7 @@ async def test_a_run_whose_process_died_goes_on_in_another_one(database: Postgre
     left = await waiting(database, new)
     assert left == (["b", "c"] if recording.exception() else ["c"])
     await database.ledger.record_items(new, [fetched(slug, city="Davos") for slug in left])
-    assert (await database.tracks.merge(new)).inserted == 2
+    assert (await database.tracks.merge(new, guard=DEFAULT)).inserted == 2
     assert fetch_all(database_url, "SELECT city FROM tracks WHERE slug IN ('a', 'c') ORDER BY slug") == [
         ("Bern",),
         ("Davos",),

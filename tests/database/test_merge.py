@@ -1,12 +1,14 @@
 """The merge on a real server: what it writes, what it cannot write, how much of it.
 
-The rules that the twin shares are in tests/ports. Left out: deactivation, which the merge does not do yet.
+The rules that the twin shares are in tests/ports.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -16,6 +18,8 @@ from psycopg.sql import Composable
 from tests.support.postgres import fetch_all
 from tests.support.store import (
     ALL,
+    ANY_NUMBER,
+    DEFAULT,
     NO_RESULTS,
     SPEC,
     a_listing,
@@ -29,19 +33,30 @@ from tests.support.store import (
     unmodified,
     waiting,
 )
-from tracksync.adapters.postgres import statements
+from tracksync.adapters.postgres import merge_statements, statements
 from tracksync.adapters.postgres.columns import ADMIN_COLUMNS
+from tracksync.adapters.postgres.database import PostgresDatabase
 from tracksync.adapters.postgres.ledger import _outcomes, fenced
 from tracksync.api.result import Outcome
 from tracksync.core.tracks.model import MergeCounters
 
 if TYPE_CHECKING:
-    from tracksync.adapters.postgres.database import PostgresDatabase
+    from collections.abc import Callable, Iterator
+
     from tracksync.core.tracks.model import ItemResult
 
+TURN = "SELECT pg_advisory_xact_lock(hashtextextended('tracksync merge into liverc', 0))"
 EVERYTHING = "SELECT ctid::text, xmin::text, xmax::text, t::text FROM tracks AS t ORDER BY slug"
 WAL_OF_A_MERGE_WITHOUT_CHANGES = 8192
-"""Bytes; one row lock, one commit record, and now and then the server's own notes."""
+"""Bytes; one row lock, the source's one row, one commit record, and now and then the server's own notes."""
+
+
+@contextmanager
+def held_merges(url: str) -> Iterator[Callable[[], None]]:
+    """Hold the turn of merges into the source until it is released."""
+    with psycopg.connect(url) as connection:
+        connection.execute(TURN)
+        yield connection.rollback
 
 
 async def test_nothing_changed_and_nothing_asked_for_means_nothing_written(
@@ -53,9 +68,10 @@ async def test_nothing_changed_and_nothing_asked_for_means_nothing_written(
     fetch_all(database_url, "SELECT pg_switch_wal()")
     before = fetch_all(database_url, EVERYTHING)
     start = fetch_all(database_url, "SELECT pg_current_wal_insert_lsn()::text")[0][0]
-    assert await database.tracks.merge(ticket) == MergeCounters(unchanged=1090)
+    assert await database.tracks.merge(ticket, guard=DEFAULT) == MergeCounters(unchanged=1090, active_before=1090)
     wal = fetch_all(database_url, "SELECT pg_current_wal_insert_lsn() - %s::pg_lsn", start)[0][0]
     assert fetch_all(database_url, EVERYTHING) == before
+    assert fetch_all(database_url, "SELECT count(*) FROM changes WHERE run_id = %s", ticket.identity.run_id) == [(0,)]
     assert wal <= WAL_OF_A_MERGE_WITHOUT_CHANGES
 
 
@@ -65,9 +81,9 @@ async def test_dashboards_that_say_the_same_as_before_leave_tracks_byte_identica
     items = [fetched(f"track{number}", city="Bern", phone=None, total_laps=number) for number in range(100)]
     await synced(database, numbered(100), items)
     before = fetch_all(database_url, EVERYTHING)
-    assert await synced(database, numbered(100), items) == MergeCounters(unchanged=100)
+    assert await synced(database, numbered(100), items) == MergeCounters(unchanged=100, active_before=100)
     assert await synced(database, numbered(100), [unmodified(f"track{number}") for number in range(100)]) == (
-        MergeCounters(unchanged=100)
+        MergeCounters(unchanged=100, active_before=100)
     )
     assert fetch_all(database_url, EVERYTHING) == before
     assert fetch_all(database_url, "SELECT DISTINCT unmodified FROM track_freshness") == [(1,)]
@@ -91,9 +107,12 @@ async def test_a_merge_touches_only_the_rows_that_differ(database: PostgresDatab
     before = dict(fetch_all(database_url, "SELECT slug, xmin::text FROM tracks"))
     changed = [fetched(f"track{number}", city="Bern") for number in range(50)]
     listing = a_listing(*(f"track{number}" for number in range(990)), *(f"new{number}" for number in range(10)))
-    assert await synced(database, listing, changed) == MergeCounters(inserted=10, updated=50, unchanged=940)
+    assert await synced(database, listing, changed, guard=ANY_NUMBER) == MergeCounters(
+        inserted=10, updated=50, unchanged=940, deactivated=10, active_before=1000
+    )
     after = dict(fetch_all(database_url, "SELECT slug, xmin::text FROM tracks"))
-    assert {slug for slug in before if before[slug] != after[slug]} == {item.slug for item in changed}
+    written = {item.slug for item in changed} | {f"track{number}" for number in range(990, 1000)}
+    assert {slug for slug in before if before[slug] != after[slug]} == written
     assert len(after) == 1010
 
 
@@ -106,7 +125,7 @@ async def test_a_whole_catalogue_is_merged(database: PostgresDatabase, database_
     for start in range(0, count, 1000):
         await database.ledger.record_items(ticket, items[start : start + 1000])
     assert await waiting(database, ticket) == []
-    assert await database.tracks.merge(ticket) == MergeCounters(inserted=count)
+    assert await database.tracks.merge(ticket, guard=DEFAULT) == MergeCounters(inserted=count)
     total = fetch_all(database_url, "SELECT count(DISTINCT id), count(DISTINCT slug), sum(total_laps) FROM tracks")
     assert total == [(count, count, count * (count - 1) // 2)]
     assert await database.tracks.count_active(_run.source) == count
@@ -116,7 +135,8 @@ async def test_a_whole_catalogue_is_merged(database: PostgresDatabase, database_
 
 @pytest.mark.parametrize("column", ADMIN_COLUMNS)
 def test_no_statement_of_the_sync_names_an_admin_owned_column(column: str) -> None:
-    texts = {name: value.as_string() for name, value in vars(statements).items() if isinstance(value, Composable)}
+    everything = vars(statements) | vars(merge_statements)
+    texts = {name: value.as_string() for name, value in everything.items() if isinstance(value, Composable)}
     naming = {name for name, text in texts.items() if re.search(rf"\b{column}\b", text)}
     assert naming == {"FIND_TRACKS"}
     assert re.match(r"\s*SELECT", texts["FIND_TRACKS"])
@@ -165,7 +185,7 @@ async def test_closing_a_run_that_succeeded_keeps_failures_and_no_personal_data(
     database: PostgresDatabase, database_url: str
 ) -> None:
     ticket = await staged(database, a_listing("a", "b"), [fetched("a", phone="555-0100"), failed("b", http_status=404)])
-    await database.tracks.merge(ticket)
+    await database.tracks.merge(ticket, guard=DEFAULT)
     results = NO_RESULTS.model_copy(update={"listed": 2, "failed_items": 1})
     await database.ledger.close_run(
         ticket, outcome=Outcome.COMPLETED_WITH_ERRORS, reason="CompletedWithErrors", results=results
@@ -230,3 +250,66 @@ async def test_a_batch_of_outcomes_reads_its_own_items_and_not_the_whole_run(
         explained = await connection.execute(b"EXPLAIN (FORMAT JSON) " + statements.RECORD_ITEMS.as_bytes(), values)
         plan = json.dumps(await explained.fetchall())
     assert re.search(r"Index Cond.{1,40}run_id[^\"]*AND[^\"]*slug", plan)
+
+
+async def test_withheld_tracks_are_not_even_locked(database: PostgresDatabase, database_url: str) -> None:
+    await synced(database, numbered(100))
+    before = fetch_all(database_url, EVERYTHING)
+    assert (await synced(database, numbered(50))).withheld == 50
+    assert fetch_all(database_url, EVERYTHING) == before
+
+
+async def test_a_deactivation_writes_two_columns_and_one_name_in_the_log(
+    database: PostgresDatabase, database_url: str
+) -> None:
+    question = "SELECT to_jsonb(t) - 'is_active' - 'deactivated_at' FROM tracks AS t WHERE slug = 'track9'"
+    items = [fetched(f"track{number}", phone="555-0100", city="Bern") for number in range(10)]
+    await synced(database, numbered(10), items)
+    before = fetch_all(database_url, question)
+    ticket = await staged(database, numbered(9), [fetched("track1", phone="555-0199", city="Biel")])
+    assert (await database.tracks.merge(ticket, guard=ANY_NUMBER)).deactivated == 1
+    assert fetch_all(database_url, question) == before
+    logged = fetch_all(database_url, "SELECT kind, fields FROM changes WHERE run_id = %s", ticket.identity.run_id)
+    assert sorted(logged) == [("deactivated", []), ("updated", ["city", "phone"])]
+    texts = fetch_all(database_url, "SELECT to_jsonb(c)::text FROM changes AS c")
+    assert not re.search("555-01|Bern|Biel", "".join(text for (text,) in texts))
+
+
+async def test_tracks_that_another_run_inserts_meanwhile_do_not_look_vanished(
+    database: PostgresDatabase, database_url: str
+) -> None:
+    await synced(database, numbered(10))
+    mine = await staged(database, numbered(10))
+    async with await PostgresDatabase.connect(database_url, application_name="other") as other:
+        theirs = await staged(other, a_listing(*(f"track{number}" for number in range(10)), "new"))
+        with held_merges(database_url) as release:
+            merging = asyncio.create_task(database.tracks.merge(mine, guard=DEFAULT))
+            waiting_too = asyncio.create_task(other.tracks.merge(theirs, guard=DEFAULT))
+            done, _ = await asyncio.wait({merging, waiting_too}, timeout=0.2)
+            assert not done
+            release()
+        counters = [await merging, await waiting_too]
+    assert [each.deactivated for each in counters] == [0, 0]
+    assert counters[0].withheld + counters[1].withheld <= 1
+    assert await database.tracks.count_active("liverc") == 11
+
+
+@pytest.mark.parametrize("name", ["COUNT_VANISHED", "DEACTIVATE_TRACKS", "UPDATE_TRACKS", "INSERT_TRACKS"])
+async def test_no_statement_of_the_merge_loops_over_staged_rows_of_which_nothing_is_known(
+    database: PostgresDatabase, database_url: str, name: str
+) -> None:
+    for table in ("sync_items", "tracks"):
+        fetch_all(database_url, f"ALTER TABLE {table} SET (autovacuum_enabled = false)")
+    await synced(database, numbered(5000), refresh=None)
+    fetch_all(database_url, "DELETE FROM sync_items WHERE slug NOT LIKE 'track1__'")
+    for table in ("sync_items", "tracks"):
+        fetch_all(database_url, f"ANALYZE {table}")
+    ticket = await staged(database, numbered(5000))
+    run = {"run_id": ticket.identity.run_id, "source": "liverc", "planned_start": ticket.planned_start}
+    async with fenced(database._session, ticket) as connection:
+        await connection.execute(merge_statements.TAKE_TURN, run)
+        statement = getattr(merge_statements, name)
+        explained = await connection.execute(b"EXPLAIN (FORMAT JSON) " + statement.as_bytes(), run)
+        plan = json.dumps(await explained.fetchall())
+    assert "Hash" in plan
+    assert "Nested Loop" not in plan

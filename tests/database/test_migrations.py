@@ -18,7 +18,7 @@ from sqlalchemy import MetaData, create_engine
 from sqlalchemy.pool import NullPool
 
 from tests.support.postgres import fetch_all
-from tests.support.store import WEEKLY, a_listing, a_run, waiting
+from tests.support.store import WEEKLY, a_listing, a_run, synced, waiting
 from tracksync.adapters.postgres.columns import TRACK_COLUMNS
 from tracksync.adapters.postgres.database import PostgresDatabase
 from tracksync.adapters.postgres.migrate import (
@@ -38,7 +38,7 @@ WHERE connamespace = 'public'::regnamespace AND conrelid::regclass::text <> 'tra
 """
 DEFAULTS = """
 SELECT table_name, column_name, column_default, data_type, is_nullable FROM information_schema.columns
-WHERE table_schema = 'public' AND table_name <> 'tracksync_version' ORDER BY 1, 2
+WHERE table_schema = 'public' AND table_name NOT IN ('tracksync_version', 'tracks_with_last_seen') ORDER BY 1, 2
 """
 INDEXES = """
 SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename <> 'tracksync_version' ORDER BY 1
@@ -60,6 +60,15 @@ INSERT INTO sync_items (run_id, slug, slug_as_listed, name, track_url, events_ur
 SELECT run_id, s, s, s, s, s, true, 'track', s, CASE s WHEN 'fetched' THEN '{"city": "Bern"}'::jsonb END, 1,
        CASE s WHEN 'failed' THEN 'Timeout' END, CASE s WHEN 'failed' THEN 503 END
 FROM runs, unnest(ARRAY['waiting', 'fetched', 'failed', 'listed']) AS s WHERE runs.state = 'running';
+"""
+FILL_0002 = f"""{FILL_0001}
+UPDATE tracks SET is_active = false, deactivated_at = now() WHERE slug = 'track7';
+INSERT INTO track_freshness (track_id, as_of, etag, attempts)
+SELECT id, now(), '"1"', 1 FROM tracks WHERE total_laps > 9;
+INSERT INTO sync_items (run_id, slug, slug_as_listed, name, track_url, events_url, is_featured, kind, state)
+SELECT run_id, 'u', 'u', 'u', 'u', 'u', true, 'track', 'unmodified' FROM runs WHERE state = 'running';
+INSERT INTO source_domains (domain, off_reason) VALUES ('example.org', 'holidays');
+INSERT INTO robots VALUES ('example.org', 'a.example.org', 200, true, NULL, now(), 'x');
 """
 COLUMNS_OF = """
 SELECT column_name FROM information_schema.columns WHERE table_schema = 'public' AND table_name = %s ORDER BY 1
@@ -98,7 +107,7 @@ def test_an_empty_database_is_brought_to_the_expected_revision_and_each_step_is_
     steps: list[str] = []
     assert current_and_expected(empty_database_url) == (None, EXPECTED_REVISION)
     assert migrate(empty_database_url, on_step=steps.append) == MigrationReport(None, EXPECTED_REVISION)
-    assert steps == ["0001", "0002"]
+    assert steps == ["0001", "0002", "0003"]
     assert current_and_expected(empty_database_url) == (EXPECTED_REVISION, EXPECTED_REVISION)
 
 
@@ -139,6 +148,41 @@ def test_a_database_that_was_filled_at_the_first_revision_keeps_every_row(empty_
     assert migrate(url) == MigrationReport("0001", EXPECTED_REVISION)
     after = {table: fetch_all(url, f"SELECT {kept[table]} FROM {table} ORDER BY 1, 2, 3") for table in tables}
     assert after == before
+
+
+def test_a_database_that_was_filled_at_the_second_revision_keeps_every_row_as_it_lies(empty_database_url: str) -> None:
+    url = empty_database_url
+    migrated_to(url, "0002")
+    with psycopg.connect(url) as connection:
+        connection.execute(FILL_0002)
+    tables = ("tracks", "runs", "sync_items", "track_freshness", "source_domains", "robots")
+    columns = "ctid::text, xmin::text, (to_jsonb(t) - 'listed_at')::text"
+    everything = {table: f"SELECT {columns} FROM {table} AS t ORDER BY 3" for table in tables}
+    before = {table: fetch_all(url, question) for table, question in everything.items()}
+    assert [len(rows) for rows in before.values()] == [200, 5, 5, 191, 1, 1]
+    assert migrate(url) == MigrationReport("0002", EXPECTED_REVISION)
+    assert {table: fetch_all(url, question) for table, question in everything.items()} == before
+    assert fetch_all(url, "SELECT (SELECT count(*) FROM changes), (SELECT count(*) FROM source_state)") == [(0, 0)]
+    same = "SELECT count(*) FROM tracks AS t JOIN tracks_with_last_seen AS v ON to_jsonb(v) = to_jsonb(t)"
+    assert fetch_all(url, same) == [(200,)]
+
+
+async def test_the_first_run_after_an_upgrade_deactivates_within_the_guards(empty_database_url: str) -> None:
+    url = empty_database_url
+    migrated_to(url, "0002")
+    with psycopg.connect(url) as connection:
+        connection.execute(FILL_0002)
+    migrate(url)
+    async with await PostgresDatabase.connect(url, application_name="tests") as database:
+        listing = a_listing(*(f"track{number}" for number in range(1, 196)))
+        counters = await synced(database, listing)
+    assert (counters.active_before, counters.deactivated, counters.reactivated) == (199, 5, 1)
+    assert fetch_all(url, "SELECT kind, count(*) FROM changes GROUP BY 1 ORDER BY 1") == [
+        ("deactivated", 5),
+        ("reactivated", 1),
+        ("updated", 194),
+    ]
+    assert fetch_all(url, "SELECT listed, active FROM source_state") == [(195, 195)]
 
 
 async def test_a_run_that_an_older_build_left_behind_starts_from_zero(empty_database_url: str) -> None:
@@ -193,6 +237,32 @@ def test_the_column_lists_name_every_column_once() -> None:
     assert sorted(TRACK_COLUMNS) == sorted(TRACKS.columns.keys())
 
 
+def test_the_view_has_every_column_of_tracks_in_its_order(database_url: str) -> None:
+    question = (
+        "SELECT column_name, data_type FROM information_schema.columns"
+        " WHERE table_schema = 'public' AND table_name = %s ORDER BY ordinal_position"
+    )
+    assert fetch_all(database_url, question, "tracks_with_last_seen") == fetch_all(database_url, question, "tracks")
+
+
+def test_a_run_that_is_cleaned_up_takes_its_log_along_and_no_track(database_url: str) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute(FILL_0001)
+        connection.execute(
+            "INSERT INTO changes (run_id, track_id, kind) SELECT run_id, id, 'inserted' FROM tracks, runs"
+            " WHERE runs.state = 'failed'"
+        )
+    fetch_all(database_url, "DELETE FROM runs WHERE state = 'failed'")
+    assert fetch_all(database_url, "SELECT (SELECT count(*) FROM changes), (SELECT count(*) FROM tracks)") == [(0, 200)]
+
+
+def test_a_change_of_a_kind_that_nobody_knows_is_refused(database_url: str) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute(FILL_0001)
+        with pytest.raises(psycopg.errors.CheckViolation, match="changes_kind_check"):
+            connection.execute("INSERT INTO changes (run_id, track_id, kind) SELECT run_id, id, 'x' FROM tracks, runs")
+
+
 def test_another_programs_tables_and_revisions_are_left_alone(empty_database_url: str) -> None:
     fetch_all(empty_database_url, "CREATE TABLE alembic_version (version_num text)")
     fetch_all(empty_database_url, "INSERT INTO alembic_version VALUES ('theirs')")
@@ -202,7 +272,7 @@ def test_another_programs_tables_and_revisions_are_left_alone(empty_database_url
 
 async def test_a_database_without_tables_names_the_revision_and_the_remedy(empty_database_url: str) -> None:
     async with await PostgresDatabase.connect(empty_database_url, application_name="tests") as database:
-        with pytest.raises(SchemaMismatchError, match=r"no TrackSync tables.*0002.*tracksync migrate"):
+        with pytest.raises(SchemaMismatchError, match=r"no TrackSync tables.*0003.*tracksync migrate"):
             await database.ledger.verify_schema()
 
 
@@ -211,7 +281,7 @@ async def test_a_newer_database_names_both_revisions_and_is_not_touched(
 ) -> None:
     fetch_all(database_url, "UPDATE tracksync_version SET version_num = '9999'")
     for call in (database.ledger.verify_schema(), asyncio.to_thread(migrate, database_url)):
-        with pytest.raises(SchemaMismatchError, match=r"9999.*0002.*newer TrackSync"):
+        with pytest.raises(SchemaMismatchError, match=r"9999.*0003.*newer TrackSync"):
             await call
     assert current_and_expected(database_url) == ("9999", EXPECTED_REVISION)
 
@@ -219,7 +289,7 @@ async def test_a_newer_database_names_both_revisions_and_is_not_touched(
 async def test_a_dropped_table_is_a_schema_mismatch_and_no_traceback_of_sql(
     database: PostgresDatabase, database_url: str
 ) -> None:
-    fetch_all(database_url, "DROP TABLE sync_items, track_freshness, tracks")
+    fetch_all(database_url, "DROP TABLE sync_items, track_freshness, changes, tracks CASCADE")
     with pytest.raises(SchemaMismatchError, match="tracksync migrate"):
         await database.tracks.count_active("liverc")
 
@@ -235,10 +305,10 @@ def test_a_user_who_may_not_create_tables_is_told_so(empty_database_url: str) ->
         fetch_all(empty_database_url, f"DROP ROLE {role}")
 
 
-def test_the_metadata_has_the_six_tables() -> None:
+def test_the_metadata_has_the_eight_tables() -> None:
     assert isinstance(METADATA, MetaData)
-    tables = ["robots", "runs", "source_domains", "sync_items", "track_freshness", "tracks"]
-    assert sorted(METADATA.tables) == tables
+    shared = ["robots", "source_domains", "source_state"]
+    assert sorted(METADATA.tables) == sorted(["changes", "runs", "sync_items", "track_freshness", "tracks", *shared])
 
 
 def test_a_robots_body_beyond_what_is_kept_is_refused(database_url: str) -> None:

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.postgres import fetch_all, free_port
-from tests.support.store import numbered, staged
+from tests.support.store import DEFAULT, numbered, staged
 from tracksync.adapters.postgres import session
 from tracksync.adapters.postgres.database import PostgresDatabase
 from tracksync.errors import DatabaseUnavailableError
@@ -127,7 +127,7 @@ async def test_a_transaction_under_way_does_not_delay_a_slot(database: PostgresD
     ticket = await staged(database, numbered(2))
     with psycopg.connect(database_url) as connection:
         connection.execute("LOCK TABLE tracks")
-        merging = asyncio.create_task(database.tracks.merge(ticket))
+        merging = asyncio.create_task(database.tracks.merge(ticket, guard=DEFAULT))
         await asyncio.wait_for(pace.reserve(1, interval=1), DEADLINE)
         await asyncio.wait_for(database.robots.read(DOMAIN), DEADLINE)
         assert not merging.done()

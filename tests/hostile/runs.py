@@ -19,11 +19,11 @@ from tracksync.adapters.clock import SystemClock
 from tracksync.adapters.memory import MemoryProgress
 from tracksync.adapters.postgres.database import PostgresDatabase
 from tracksync.adapters.web import source, transport
-from tracksync.api.job import MetadataSpec
+from tracksync.api.job import DeactivationSpec, MetadataSpec
 from tracksync.api.result import WorkerResult
 from tracksync.api.source import SourceEntry
 from tracksync.ports import RunIdentity
-from tracksync.worker.model import RunRequest, WorkerPorts, refresh_of
+from tracksync.worker.model import RunRequest, WorkerPorts, guard_of, refresh_of
 from tracksync.worker.run import run_sync
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ class Wish:
         concurrency: requests in flight at once.
         refresh_after: age from which on a dashboard is fetched.
         attempts: attempts for one dashboard.
+        approved_ceiling: an admin's answer to a withheld deactivation.
         entry: further fields of the source's entry.
     """
 
@@ -74,6 +75,7 @@ class Wish:
     concurrency: int = 8
     refresh_after: str = "0s"
     attempts: int = 3
+    approved_ceiling: int = 0
     entry: dict[str, Any] = field(default_factory=dict)
 
     def source_entry(self) -> SourceEntry:
@@ -91,9 +93,13 @@ class Wish:
         """Return the spec's part about dashboards."""
         return MetadataSpec(refresh_after=self.refresh_after, attempts=self.attempts)
 
-    def again(self) -> Wish:
-        """Return a new run that is otherwise the same."""
-        return replace(self, run_id=str(uuid4()))
+    def deactivation(self) -> DeactivationSpec:
+        """Return the spec's part about vanished tracks."""
+        return DeactivationSpec(approved_ceiling=self.approved_ceiling)
+
+    def again(self, **changes: Any) -> Wish:
+        """Return a new run that is otherwise the same, but for these changes."""
+        return replace(self, run_id=str(uuid4()), **changes)
 
 
 async def sync(wish: Wish) -> WorkerResult:
@@ -108,6 +114,7 @@ async def sync(wish: Wish) -> WorkerResult:
         refresh=refresh_of(metadata),
         attempts=metadata.attempts,
         concurrency=entry.concurrency,
+        guard=guard_of(wish.deactivation()),
     )
     async with asyncio.timeout(RUN_SECONDS), AsyncExitStack() as resources:
         database = PostgresDatabase.prepare(wish.database_url, application_name=wish.run_id)
@@ -150,7 +157,9 @@ def run_worker(wish: Wish, folder: Path, *, total_seconds: float | None = None) 
         folder,
         TRACKSYNC_RUN_ID=wish.run_id,
         TRACKSYNC_SOURCE=json.dumps(wish.source_entry().to_wire()),
-        TRACKSYNC_SPEC=json.dumps({"target": TARGET, "metadata": wish.metadata().to_wire()}),
+        TRACKSYNC_SPEC=json.dumps(
+            {"target": TARGET, "metadata": wish.metadata().to_wire(), "deactivation": wish.deactivation().to_wire()}
+        ),
     )
     command = [str(TRACKSYNC), "worker"]
     if total_seconds is not None:

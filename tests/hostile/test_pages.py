@@ -23,6 +23,7 @@ from tests.web.certificates import Authority
 from tests.web.server import Request, response, serving
 from tracksync.adapters.web import source as web_source
 from tracksync.adapters.web.exchange import Site
+from tracksync.api.job import WithheldStatus
 from tracksync.simulator.faults import CatalogueFault, DashboardFault
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ async def test_H9_a_list_that_repeats_moves_or_breaks_rows_loses_no_track(
     assert stored.differences(filled_url, site.truth()) == {}
 
 
-async def test_H12_half_of_the_list_gone_deactivates_nothing_and_the_rest_is_applied(
+async def test_H12_half_of_the_list_gone_is_withheld_the_rest_is_applied_and_an_approval_lets_it_go(
     changing_site: Simulated, database_url: str
 ) -> None:
     wish = Wish(database_url=database_url, url=changing_site.url)
@@ -173,14 +174,46 @@ async def test_H12_half_of_the_list_gone_deactivates_nothing_and_the_rest_is_app
     changing_site.switch(catalogue_fault="half")
     result = await sync(wish.again())
     listed = counters(result)["listed"]
-    assert result.outcome == "Succeeded"
+    vanished = counters(result)["withheld"]
+    assert (result.outcome, result.status.withheld) == (
+        "Succeeded",
+        WithheldStatus(count=vanished, active_before=TRACKS, reasons=("maxPercent",)),
+    )
+    assert f"{vanished} vanished tracks stay active (maxPercent)" in result.message
+    assert "deactivated" not in counters(result)
     assert TRACKS // 2 - 2 <= listed <= TRACKS // 2 + 2
     assert counters(result)["updated"] > 0
     tracks, truth = stored.tracks(database_url), changing_site.truth()
     assert len(tracks) >= TRACKS
-    assert all(row["is_active"] for row in tracks.values())
+    assert vanished == len(tracks) - listed >= TRACKS // 3
+    assert all(row["is_active"] and row["deactivated_at"] is None for row in tracks.values())
     right = [slug for slug in truth if slug in tracks and slug not in stored.differences(database_url, truth)]
     assert len(right) >= listed
+    # One less than vanished is no approval; as many are, and only they go.
+    refused = await sync(wish.again(approved_ceiling=vanished - 1))
+    assert counters(refused)["withheld"] == vanished
+    approved = await sync(wish.again(approved_ceiling=vanished))
+    assert (approved.outcome, approved.status.withheld, counters(approved)["deactivated"]) == (
+        "Succeeded",
+        None,
+        vanished,
+    )
+    after = stored.tracks(database_url)
+    assert sum(row["is_active"] for row in after.values()) == listed
+    gone = [slug for slug, row in after.items() if not row["is_active"]]
+    assert all(after[slug]["deactivated_at"] is not None for slug in gone)
+    kept = {"is_active", "deactivated_at", "last_seen_at"}
+    assert not [slug for slug in gone if _without(after[slug], kept) != _without(tracks[slug], kept)]
+    # Once the list is whole again, those that are really there come back with the ids that they had.
+    changing_site.switch(catalogue_fault="none")
+    assert counters(await sync(wish.again()))["reactivated"] == len(truth.keys() & set(gone)) > TRACKS // 3
+    back = stored.tracks(database_url)
+    assert {slug for slug, row in back.items() if row["is_active"]} == set(truth)
+    assert {slug: row["id"] for slug, row in back.items() if slug in tracks} == {s: r["id"] for s, r in tracks.items()}
+
+
+def _without(row: dict[str, Any], columns: set[str]) -> dict[str, Any]:
+    return {column: value for column, value in row.items() if column not in columns}
 
 
 async def test_H4_a_redirect_from_https_to_http_is_refused_and_nothing_is_sent_in_the_clear(

@@ -20,17 +20,23 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from datetime import timedelta
 
-    from tracksync.ports import RobotsCache, RunTicket, SharedPace
+    from tracksync.ports import RobotsCache, RunIdentity, RunTicket, SharedPace
 
 __all__ = ["database_url", "migrated_url", "postgres_server", "store"]
 
 DOMAIN = "example.org"
-EMPTY = "TRUNCATE tracks, runs, sync_items, track_freshness, source_domains, robots"
+EMPTY = "TRUNCATE tracks, runs, sync_items, track_freshness, changes, source_state, source_domains, robots"
 FRESHNESS = """
 SELECT f.as_of, f.fetched_at, f.last_attempt_at, f.http_status, f.etag, f.last_modified, f.attempts, f.unmodified,
        f.last_error_class, f.parser_version
 FROM track_freshness AS f JOIN tracks AS t ON t.id = f.track_id WHERE t.source = 'liverc' AND t.slug = %s
 """
+CHANGES = """
+SELECT t.slug, c.kind, c.fields FROM changes AS c JOIN tracks AS t ON t.id = c.track_id
+WHERE c.run_id = %s AND t.source = %s
+"""
+SOURCE_STATE_COLUMNS = ("last_complete_at", "last_complete_run", "listed", "active")
+SOURCE_STATE = "SELECT last_complete_at, last_complete_run::text, listed, active FROM source_state WHERE source = %s"
 FRESHNESS_COLUMNS = (
     "as_of",
     "fetched_at",
@@ -122,6 +128,43 @@ class Store:
             return
         assert isinstance(self.database, MemoryDatabase)
         del self.database.items[run_id][slug]
+
+    def changes_of(self, run: RunIdentity) -> dict[str, tuple[str, list[str]]]:
+        """Return what the run logged: kind and fields by slug."""
+        run_id, source = run.run_id, run.source
+        if self.url is not None:
+            rows = fetch_all(self.url, CHANGES, run_id, source)
+            return {slug: (kind, fields) for slug, kind, fields in rows}
+        assert isinstance(self.database, MemoryDatabase)
+        logged = self.database.changes.items()
+        return {slug: (row.kind, row.fields) for (key, owner, slug), row in logged if (key, owner) == (run_id, source)}
+
+    def changes(self, ticket: RunTicket) -> dict[str, tuple[str, list[str]]]:
+        return self.changes_of(ticket.identity)
+
+    def source_state(self, source: str = "liverc") -> dict[str, Any] | None:
+        """Return the row of `source_state`, with the run's id as text; None when there is none."""
+        if self.url is not None:
+            rows = fetch_all(self.url, SOURCE_STATE, source)
+            return dict(zip(SOURCE_STATE_COLUMNS, rows[0], strict=True)) if rows else None
+        assert isinstance(self.database, MemoryDatabase)
+        row = self.database.source_state.get(source)
+        return asdict(row) if row is not None else None
+
+    def last_seen(self, slug: str) -> datetime:
+        """Return when the track was seen last, says the view."""
+        if self.url is not None:
+            seen: datetime
+            ((seen,),) = fetch_all(self.url, "SELECT last_seen_at FROM tracks_with_last_seen WHERE slug = %s", slug)
+            return seen
+        assert isinstance(self.database, MemoryDatabase)
+        rows = self.database.tracks_with_last_seen()
+        return next(datetime.fromisoformat(str(row["last_seen_at"])) for row in rows if row["slug"] == slug)
+
+    def pass_time(self) -> None:
+        """Let a second pass for the twin; a server's clock moves by itself."""
+        if isinstance(self.database, MemoryDatabase) and isinstance(self.database.clock, ManualClock):
+            self.database.clock.advance(1)
 
     async def row(self, slug: str) -> dict[str, object]:
         found = await self.database.tracks.find_tracks(include_inactive=True)

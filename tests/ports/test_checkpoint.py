@@ -9,6 +9,7 @@ import pytest
 from tests.ports.conftest import at
 from tests.support.store import (
     ALL,
+    DEFAULT,
     NO_RESULTS,
     SPEC,
     WEEKLY,
@@ -66,6 +67,15 @@ async def test_a_run_that_crashed_goes_on_with_what_it_had(store: Store) -> None
     assert await waiting(store.database, new) == ["b", "d"]
 
 
+async def test_a_checkpoint_that_another_run_has_overtaken_is_not_gone_on_with(store: Store) -> None:
+    old = await half_done(store)
+    store.pass_time()
+    await synced(store.database, a_listing("a", "e"))
+    new = await reopened(store, old)
+    assert (new.epoch, new.checkpoint) == (2, None)
+    assert await waiting(store.database, new) == []
+
+
 async def test_a_run_that_was_closed_with_its_checkpoint_goes_on_with_it(store: Store) -> None:
     old = await half_done(store)
     await close(store, old, Outcome.FAILED, keep_checkpoint=True)
@@ -98,7 +108,7 @@ async def test_a_run_that_was_closed_without_its_checkpoint_starts_from_zero(
     new = await reopened(store, old)
     assert (new.epoch, new.planned_start, new.checkpoint) == (2, old.planned_start, None)
     assert await waiting(store.database, new) == []
-    assert await store.database.tracks.merge(new) == MergeCounters()
+    assert await store.database.tracks.merge(new, guard=DEFAULT) == MergeCounters()
 
 
 async def test_a_run_that_crashed_before_it_staged_starts_from_zero(store: Store) -> None:
@@ -136,7 +146,7 @@ async def test_a_checkpoint_that_cannot_be_read_means_to_start_from_zero(
     store.spoil(old, checkpoint_format=checkpoint_format, listing=listing)
     new = await reopened(store, old)
     assert new.checkpoint is None
-    assert await store.database.tracks.merge(new) == MergeCounters()
+    assert await store.database.tracks.merge(new, guard=DEFAULT) == MergeCounters()
 
 
 async def test_the_checkpoint_that_the_spoiling_test_writes_can_be_read(store: Store) -> None:
@@ -185,7 +195,7 @@ async def test_what_was_not_due_is_not_asked_for_by_a_later_epoch_either(store: 
 async def test_the_merge_has_what_both_epochs_found_out(store: Store) -> None:
     new = await reopened(store, await half_done(store))
     await store.database.ledger.record_items(new, [fetched("b", city="Biel"), fetched("d", city="Davos")])
-    assert (await store.database.tracks.merge(new)).inserted == 4
+    assert (await store.database.tracks.merge(new, guard=DEFAULT)).inserted == 4
     assert [(await store.row(slug))["city"] for slug in "abcd"] == ["Bern", "Biel", None, "Davos"]
 
 
@@ -209,6 +219,6 @@ async def test_of_two_parsers_that_read_dashboards_of_one_run_the_older_one_coun
     old = await staged(store.database, a_listing("a", "b"), [fetched("a")], refresh=later_build)
     new = await reopened(store, old)
     await store.database.ledger.record_items(new, [fetched("b")])
-    await store.database.tracks.merge(new)
+    await store.database.tracks.merge(new, guard=DEFAULT)
     rows = [store.freshness(slug) for slug in "ab"]
     assert [row["parser_version"] if row else None for row in rows] == [PARSER_VERSION, PARSER_VERSION]

@@ -10,6 +10,7 @@ import pytest
 from tests.ports.conftest import at
 from tests.support.store import (
     ALL,
+    DEFAULT,
     SPEC,
     WEEKLY,
     a_listing,
@@ -50,7 +51,7 @@ async def test_a_fetched_dashboard_is_as_of_the_planned_start_of_its_run(store: 
     ticket = await staged(store.database, a_listing("a"))
     page = FetchedItem("a", {"city": "Bern"}, Validators('W/"1"', "Sat, 31 Jan 2026 02:00:00 GMT"))
     await store.database.ledger.record_items(ticket, [page])
-    await store.database.tracks.merge(ticket)
+    await store.database.tracks.merge(ticket, guard=DEFAULT)
     row = known(store, "a")
     assert row["as_of"] == ticket.planned_start <= row["fetched_at"] == row["last_attempt_at"]
     del row["as_of"], row["fetched_at"], row["last_attempt_at"]
@@ -74,7 +75,7 @@ async def test_a_confirmed_dashboard_is_fresh_again_and_was_not_fetched(store: S
     await synced(store.database, a_listing("a"), [fetched("a", etag='"1"', city="Bern")])
     before = known(store, "a")
     ticket = await staged(store.database, a_listing("a"), [unmodified("a")])
-    assert await store.database.tracks.merge(ticket) == MergeCounters(unchanged=1)
+    assert await store.database.tracks.merge(ticket, guard=DEFAULT) == MergeCounters(unchanged=1, active_before=1)
     after = known(store, "a")
     assert (after["as_of"], after["fetched_at"], after["etag"]) == (ticket.planned_start, before["fetched_at"], '"1"')
     assert (after["http_status"], after["unmodified"], after["last_error_class"]) == (304, 1, None)
@@ -102,7 +103,7 @@ async def test_a_failure_is_kept_beside_what_was_known(store: Store) -> None:
     before = known(store, "a")
     ticket = await staged(store.database, a_listing("a"), [failed("a", http_status=500, next_try=at(1))])
     await store.database.ledger.record_items(ticket, [failed("a", http_status=503)])
-    await store.database.tracks.merge(ticket)
+    await store.database.tracks.merge(ticket, guard=DEFAULT)
     after = known(store, "a")
     kept = ("as_of", "fetched_at", "etag", "last_modified", "unmodified", "parser_version")
     assert {column: after[column] for column in kept} == {column: before[column] for column in kept}
@@ -159,7 +160,7 @@ async def test_merging_twice_counts_a_confirmation_once(store: Store) -> None:
     await synced(store.database, a_listing("a"), [fetched("a")])
     ticket = await staged(store.database, a_listing("a"), [unmodified("a")])
     for _ in range(2):
-        await store.database.tracks.merge(ticket)
+        await store.database.tracks.merge(ticket, guard=DEFAULT)
     assert known(store, "a")["unmodified"] == 1
 
 

@@ -12,6 +12,7 @@ import pytest
 from tests.ports.conftest import at
 from tests.support.store import (
     ALL,
+    DEFAULT,
     NO_RESULTS,
     SPEC,
     a_listing,
@@ -44,7 +45,7 @@ FENCED_CALLS: dict[str, Callable[[Database, RunTicket], Awaitable[object]]] = {
     "record_items": lambda db, ticket: db.ledger.record_items(ticket, [fetched("a", city="Bern")]),
     "record_items of nothing": lambda db, ticket: db.ledger.record_items(ticket, []),
     "close_run": lambda db, ticket: db.ledger.close_run(ticket, outcome=Outcome.FAILED, reason="X", results=NO_RESULTS),
-    "merge": lambda db, ticket: db.tracks.merge(ticket),
+    "merge": lambda db, ticket: db.tracks.merge(ticket, guard=DEFAULT),
 }
 
 
@@ -125,13 +126,13 @@ async def test_each_attempt_of_a_slug_counts_until_it_succeeds_or_has_no_next_tr
 
 async def test_of_two_outcomes_for_one_slug_the_last_counts(store: Store) -> None:
     items: list[ItemResult] = [failed("a"), fetched("a", city="Bern"), fetched("a", city="Biel")]
-    await store.database.tracks.merge(await staged(store.database, a_listing("a"), items))
+    await store.database.tracks.merge(await staged(store.database, a_listing("a"), items), guard=DEFAULT)
     assert (await store.row("a"))["city"] == "Biel"
 
 
 async def test_an_outcome_for_a_slug_that_was_not_listed_changes_nothing(store: Store) -> None:
     ticket = await staged(store.database, a_listing("a"), [fetched("unlisted", city="Bern")])
-    assert (await store.database.tracks.merge(ticket)).inserted == 1
+    assert (await store.database.tracks.merge(ticket, guard=DEFAULT)).inserted == 1
     assert await store.database.tracks.count_active("liverc") == 1
 
 
@@ -143,7 +144,7 @@ async def test_staging_again_replaces_what_was_staged(store: Store) -> None:
 
 async def test_a_slug_listed_twice_is_staged_once_with_its_first_name(store: Store) -> None:
     listing = a_listing(a_track("a", "First"), a_track("a", "Second"))
-    assert (await store.database.tracks.merge(await staged(store.database, listing))).inserted == 1
+    assert (await store.database.tracks.merge(await staged(store.database, listing), guard=DEFAULT)).inserted == 1
     assert (await store.row("a"))["name"] == "First"
 
 

@@ -1,4 +1,7 @@
-"""What every TrackStore promises. Left out: WAL, locks and lost connections, which only the real one has."""
+"""What every TrackStore promises. Deactivation and the log of changes have files of their own.
+
+Left out: WAL, locks and lost connections, which only the real one has.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.store import a_listing, a_run, a_track, failed, fetched, staged, synced
+from tests.support.store import ANY_NUMBER, DEFAULT, a_listing, a_run, a_track, failed, fetched, staged, synced
 from tracksync.core.tracks.model import DASHBOARD_COLUMNS, FetchedItem, MergeCounters
 
 if TYPE_CHECKING:
@@ -44,17 +47,19 @@ async def test_the_same_feed_again_changes_nothing(store: Store) -> None:
     items: list[ItemResult] = [fetched("a", city="Bern", phone=None, total_laps=7), failed("b")]
     await synced(store.database, a_listing("a", "b", "c"), items)
     before = await store.database.tracks.find_tracks()
-    assert await synced(store.database, a_listing("a", "b", "c"), items) == MergeCounters(unchanged=3)
+    assert await synced(store.database, a_listing("a", "b", "c"), items) == MergeCounters(unchanged=3, active_before=3)
     assert await store.database.tracks.find_tracks() == before
 
 
 async def test_counters_count_transitions(store: Store) -> None:
-    await synced(store.database, a_listing("same", "renamed", "back", "back-renamed", "gone"))
+    await synced(store.database, a_listing("same", "renamed", "raced", "back", "back-renamed", "gone"))
     store.deactivate("back")
     store.deactivate("back-renamed")
-    listing = a_listing("same", a_track("renamed", "New"), "back", a_track("back-renamed", "New"), "new")
-    counters = await synced(store.database, listing)
-    assert counters == MergeCounters(inserted=1, updated=2, unchanged=1, reactivated=2)
+    listing = a_listing("same", a_track("renamed", "New"), "raced", "back", a_track("back-renamed", "New"), "new")
+    items = [fetched("raced", total_laps=1), fetched("renamed", total_laps=1)]
+    assert await synced(store.database, listing, items, guard=ANY_NUMBER) == MergeCounters(
+        inserted=1, updated=3, updated_totals=1, unchanged=1, reactivated=2, deactivated=1, active_before=4
+    )
 
 
 async def test_a_value_replaces_a_blank_clears_and_an_absent_column_preserves(store: Store) -> None:
@@ -89,13 +94,6 @@ async def test_tracks_with_different_columns_in_one_batch_keep_to_their_own(stor
     assert (b["city"], b["phone"], b["total_laps"]) == (None, "555-0101", 3)
 
 
-async def test_vanished_tracks_are_left_alone(store: Store) -> None:
-    await synced(store.database, a_listing("a", "gone"))
-    before = await store.row("gone")
-    await synced(store.database, a_listing("a"))
-    assert await store.row("gone") == before
-
-
 async def test_ids_and_admin_owned_columns_survive_every_change(store: Store) -> None:
     await synced(store.database, a_listing("a"))
     store.edit("a", **ADMIN)
@@ -121,8 +119,8 @@ async def test_a_reactivated_track_without_a_change_keeps_its_updated_at(store: 
 
 async def test_merging_twice_is_merging_once(store: Store) -> None:
     ticket = await staged(store.database, a_listing("a", "b"), [fetched("a", city="Bern")])
-    assert await store.database.tracks.merge(ticket) == MergeCounters(inserted=2)
-    assert await store.database.tracks.merge(ticket) == MergeCounters(unchanged=2)
+    assert await store.database.tracks.merge(ticket, guard=DEFAULT) == MergeCounters(inserted=2)
+    assert await store.database.tracks.merge(ticket, guard=DEFAULT) == MergeCounters(unchanged=2, active_before=2)
 
 
 async def test_sources_with_the_same_slug_do_not_meet(store: Store) -> None:
@@ -150,7 +148,7 @@ async def test_text_that_postgresql_cannot_hold_is_mended(store: Store, value: s
         counters = await synced(store.database, listing, [fetched("a", city=value)])
     row = await store.row("a")
     assert (row["city"], row["name"]) == (stored, stored or "name")
-    assert counters == MergeCounters(unchanged=1)
+    assert counters == MergeCounters(unchanged=1, active_before=1)
 
 
 @pytest.mark.parametrize("total", [-1, 2**63, 10**40, "12", True])

@@ -6,7 +6,7 @@ Each day may crash or be closed halfway and go on in another epoch, and finds th
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -30,13 +30,15 @@ from tests.support.store import (
 from tracksync.adapters.clock import SystemClock
 from tracksync.adapters.memory import MemoryDatabase
 from tracksync.adapters.postgres.database import PostgresDatabase
+from tracksync.api.deactivation import DeactivationPolicy
 from tracksync.api.result import Outcome
 from tracksync.core.tracks.freshness import Refresh
-from tracksync.core.tracks.model import TEXT_COLUMNS, TOTAL_COLUMNS
+from tracksync.core.tracks.guards import DeactivationGuard
+from tracksync.core.tracks.model import TEXT_COLUMNS, TOTAL_COLUMNS, SkippedRow, SkipReason
 
 if TYPE_CHECKING:
     from tests.support.store import Database
-    from tracksync.core.tracks.model import ItemResult, ListedTrack
+    from tracksync.core.tracks.model import ItemResult, ListedTrack, Listing
     from tracksync.ports import RunIdentity, RunTicket
 
 OF_THE_RUN_ITSELF = ("id", "created_at", "updated_at", "last_seen_at", "deactivated_at")
@@ -56,6 +58,13 @@ items = st.one_of(
     st.builds(lambda slug, next_try: failed(slug, next_try=next_try), slugs, st.sampled_from([None, at(1), at(2)])),
 )
 refreshes = st.sampled_from([None, ALL, WEEKLY, Refresh(WEEKLY.after, parser_version=2)])
+guards = st.builds(
+    DeactivationGuard,
+    policy=st.sampled_from([DeactivationPolicy.APPLY, *DeactivationPolicy]),
+    max_percent=st.sampled_from([0, 33, 50, 100, 100]),
+    max_count=st.sampled_from([0, 1, 2, 100, 100]),
+    approved_ceiling=st.sampled_from([0, 0, 1, 2]),
+)
 TIMES = ("as_of", "fetched_at", "last_attempt_at")
 
 
@@ -71,7 +80,14 @@ class Day:
     refresh: Refresh | None
     deactivated: set[str]
     age: timedelta
+    guard: DeactivationGuard
+    is_filtered: bool
+    skipped: tuple[SkippedRow, ...]
     run: RunIdentity = field(default_factory=a_run)
+
+    @property
+    def listing(self) -> Listing:
+        return replace(a_listing(*self.listed), skipped=self.skipped)
 
 
 days = st.lists(
@@ -85,6 +101,9 @@ days = st.lists(
         refresh=refreshes,
         deactivated=st.sets(slugs, max_size=2),
         age=st.sampled_from([timedelta(0), timedelta(days=2), timedelta(days=7)]),
+        guard=guards,
+        is_filtered=st.sampled_from([False, False, False, True]),
+        skipped=st.sampled_from([(), (), (), (SkippedRow(SkipReason.EMPTY_NAME, 1),)]),
     ),
     min_size=2,
     max_size=6,
@@ -105,24 +124,29 @@ def known(store: Store, slug: str) -> dict[str, object] | None:
     return {**row, "known": [time is not None for time in times], "fetched last": times[1] == times[2]}
 
 
+def state(store: Store) -> dict[str, object] | None:
+    row = store.source_state()
+    return None if row is None else {column: value for column, value in row.items() if column != "last_complete_at"}
+
+
 async def staged(database: Database, day: Day, *, spec_hash: str = SPEC) -> tuple[RunTicket, object]:
     """Open the day's run, stage what no checkpoint has, and return all that the ledger tells of it."""
     ticket = await database.ledger.open_run(day.run, spec_hash=spec_hash)
     if ticket.checkpoint is None:
-        await database.ledger.stage_listing(ticket, a_listing(*day.listed), refresh=day.refresh)
+        await database.ledger.stage_listing(ticket, day.listing, refresh=day.refresh)
     return ticket, (ticket.epoch, ticket.checkpoint, await database.ledger.pending_dashboards(ticket))
 
 
-async def interrupt(database: Database, ticket: RunTicket, interruption: str) -> None:
-    if interruption == "crash after merge":
-        await database.tracks.merge(ticket)
-    if interruption in {"keep", "drop", "cancel"}:
+async def interrupt(database: Database, ticket: RunTicket, day: Day) -> None:
+    if day.interruption == "crash after merge":
+        await database.tracks.merge(ticket, guard=day.guard, is_filtered=day.is_filtered)
+    if day.interruption in {"keep", "drop", "cancel"}:
         await database.ledger.close_run(
             ticket,
-            outcome=Outcome.CANCELLED if interruption == "cancel" else Outcome.FAILED,
+            outcome=Outcome.CANCELLED if day.interruption == "cancel" else Outcome.FAILED,
             reason="Because",
             results=NO_RESULTS,
-            keep_checkpoint=interruption != "drop",
+            keep_checkpoint=day.interruption != "drop",
         )
 
 
@@ -132,13 +156,15 @@ async def live(database: Database, day: Day) -> list[object]:
     seen = [told]
     await database.ledger.record_items(ticket, day.first)
     if day.interruption is not None:
-        await interrupt(database, ticket, day.interruption)
+        await interrupt(database, ticket, day)
         spec_hash = "hash of another spec" if day.interruption == "other spec" else SPEC
         ticket, told = await staged(database, day, spec_hash=spec_hash)
         seen.append(told)
     await database.ledger.record_items(ticket, day.second)
     seen.append(await database.ledger.pending_dashboards(ticket))
-    seen += [await database.tracks.merge(ticket) for _ in range(day.merges)]
+    seen += [
+        await database.tracks.merge(ticket, guard=day.guard, is_filtered=day.is_filtered) for _ in range(day.merges)
+    ]
     await database.ledger.close_run(ticket, outcome=Outcome.SUCCEEDED, reason="Done", results=NO_RESULTS)
     return seen
 
@@ -151,6 +177,8 @@ async def play(url: str, history: list[Day]) -> None:
         for day in history:
             assert await live(twin, day) == await live(real, day)
             assert await table(real) == await table(twin)
+            assert stores[0].changes_of(day.run) == stores[1].changes_of(day.run)
+            assert state(stores[0]) == state(stores[1])
             for slug in SLUGS:
                 assert known(stores[0], slug) == known(stores[1], slug), slug
             for store in stores:
@@ -161,7 +189,7 @@ async def play(url: str, history: list[Day]) -> None:
                 list(day.deactivated),
             )
             for slug in day.deactivated & {key[1] for key in twin.rows}:
-                twin.rows["liverc", slug]["is_active"] = False
+                twin.rows["liverc", slug].update(is_active=False, deactivated_at="2026-01-01T00:00:00+00:00")
 
 
 @given(history=days)

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from tracksync.api.job import Results
 from tracksync.core.tracks.freshness import Refresh
+from tracksync.core.tracks.guards import DeactivationGuard
 from tracksync.core.tracks.model import FailedItem, FetchedItem, ListedTrack, Listing, UnmodifiedItem, Validators
 from tracksync.errors import ItemErrorClass
 from tracksync.ports import RunIdentity
@@ -28,6 +29,9 @@ SPEC = "hash of a spec"
 ALL = Refresh(after=timedelta(0), parser_version=1)
 """Every dashboard is due."""
 WEEKLY = Refresh(after=timedelta(days=7), parser_version=1)
+DEFAULT = DeactivationGuard()
+ANY_NUMBER = DeactivationGuard(max_percent=100, max_count=1_000_000)
+"""Whatever vanished may go."""
 
 
 def a_run(*, source: str = "liverc", attempt: int = 1, run_id: str | None = None) -> RunIdentity:
@@ -86,6 +90,9 @@ async def synced(
     *,
     run: RunIdentity | None = None,
     refresh: Refresh | None = ALL,
+    guard: DeactivationGuard = DEFAULT,
+    is_filtered: bool = False,
 ) -> MergeCounters:
     """Do a run up to and including its merge, and return the merge's counters."""
-    return await database.tracks.merge(await staged(database, listing, items, run=run, refresh=refresh))
+    ticket = await staged(database, listing, items, run=run, refresh=refresh)
+    return await database.tracks.merge(ticket, guard=guard, is_filtered=is_filtered)

@@ -291,3 +291,15 @@ async def test_two_runs_keep_one_rate_as_the_server_counts_it() -> None:
     times = sorted(request.at for request in [*server.requests, *server.robots_requests])
     assert len(times) == 20
     assert all(times[index + 5] - times[index] >= 5 / 20 - 0.06 for index in range(15))
+
+
+async def test_the_entry_says_how_large_the_catalogue_may_be() -> None:
+    page = a_catalogue(rows(300)).replace("liverc.com", "tracks.example.org")
+    assert len(page) > 100_000
+    async with serving(answers(response(page))) as server:
+        small = server.entry().model_copy(update={"catalogue_bytes": 100_000})
+        async with a_source(small) as source:
+            with pytest.raises(ListingInvalidError, match="larger than 100,000 bytes"):
+                await source.fetch_listing()
+        async with a_source(server.entry()) as source:
+            assert len((await source.fetch_listing()).tracks) == 300

@@ -16,10 +16,12 @@ from typing import Any
 import pytest
 
 from tests.worker.running import RUN_ID
+from tracksync.api.deactivation import DeactivationPolicy
 from tracksync.api.job import TrackSyncJobSpec
 from tracksync.api.result import Outcome, WorkerResult
 from tracksync.api.source import SourceEntry
 from tracksync.core.tracks.freshness import Refresh
+from tracksync.core.tracks.guards import DeactivationGuard
 from tracksync.liverc.version import PARSER_VERSION
 from tracksync.settings import WorkerSettings
 from tracksync.worker.app import request_of
@@ -99,6 +101,24 @@ def test_the_lower_limit_counts(wanted: int | None, allowed: int, concurrency: i
     request = request_of(settings)
     assert (request.concurrency, request.refresh) == (concurrency, None)
     assert request.identity.domain == "example.org"
+
+
+def test_the_specs_wish_about_vanished_and_single_tracks_reaches_the_run() -> None:
+    limits = {"policy": "Withhold", "maxPercent": 1, "maxCount": 2, "approvedCeiling": 3}
+    spec = {"target": TARGET, "onlySlugs": ["b", "a"], "deactivation": limits}
+    settings = WorkerSettings(
+        run_namespace="racing",
+        run_name="nightly",
+        run_id=RUN_ID,
+        spec=TrackSyncJobSpec.model_validate(spec),
+        source=SourceEntry(),
+        database_url_file=Path("url"),
+    )
+    request = request_of(settings)
+    assert (request.only_slugs, request.only_slugs_setting) == ({"a", "b"}, "spec.onlySlugs")
+    assert request.guard == DeactivationGuard(
+        policy=DeactivationPolicy.WITHHOLD, max_percent=1, max_count=2, approved_ceiling=3
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from tests.worker.running import RUN_ID, SETTING, a_request
 from tracksync import errors
 from tracksync.api.identity import Stage
-from tracksync.api.job import Results, WorkerStatus
+from tracksync.api.job import Results, WithheldStatus, WorkerStatus
 from tracksync.api.result import Outcome
 from tracksync.errors import ExitCode
-from tracksync.worker.ending import completed, ending_of, exit_code_of, result_of
+from tracksync.worker.ending import MAX_MESSAGE, completed, ending_of, exit_code_of, name_some, result_of
+
+if TYPE_CHECKING:
+    from tracksync.worker.ending import Ending
 
 CASES = [
     (errors.TrackSyncError("x"), Outcome.FAILED, 1),
@@ -83,3 +88,52 @@ def test_the_message_of_a_finished_run_says_what_became_of_the_dashboards(result
     message = completed(results).message
     assert dashboards in message
     assert len(message) < 200
+
+
+WITHHELD = WithheldStatus(count=545, active_before=1090, reasons=("maxPercent", "maxCount"))
+
+
+@pytest.mark.parametrize(
+    ("ending", "words"),
+    [
+        pytest.param(
+            completed(Results(listed=9, deactivated=3, reactivated=1)), "1 reactivated, 3 deactivated;", id="moved"
+        ),
+        pytest.param(
+            completed(Results(listed=545, withheld=545), withheld=WITHHELD),
+            "545 vanished tracks stay active (maxPercent, maxCount)",
+            id="withheld",
+        ),
+        pytest.param(
+            completed(Results(listed=9), withheld=WithheldStatus(count=1, active_before=3, reasons=("maxPercent",))),
+            "1 vanished track stays active (maxPercent)",
+            id="one",
+        ),
+        pytest.param(
+            completed(Results(listed=1), missing=2, missing_names=("a", "b")),
+            "2 wanted but not listed: a, b",
+            id="wanted tracks that are not listed",
+        ),
+        pytest.param(completed(Results(listed=1), missing=2), "2 wanted but not listed", id="resumed: names unknown"),
+    ],
+)
+def test_what_does_not_happen_every_day_is_told_when_it_did(ending: Ending, words: str) -> None:
+    assert words in ending.message
+    assert ending.outcome is Outcome.SUCCEEDED
+
+
+def test_an_ordinary_run_tells_of_none_of_it() -> None:
+    message = completed(Results(listed=9, fetched=9)).message
+    assert not [word for word in ("activated", "stay", "wanted") if word in message]
+
+
+def test_a_withheld_deactivation_and_missing_tracks_leave_item_errors_what_they_are() -> None:
+    ending = completed(Results(listed=9, failed_items=1), withheld=WITHHELD, missing=1)
+    assert ending.outcome is Outcome.COMPLETED_WITH_ERRORS
+
+
+def test_many_long_names_still_fit_into_the_status() -> None:
+    names = [f"{number:063}" for number in range(200)]
+    assert name_some(names).endswith(" and 195 more")
+    ending = completed(Results(listed=1), withheld=WITHHELD, missing=200, missing_names=names)
+    assert len(ending.message) < MAX_MESSAGE

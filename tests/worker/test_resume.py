@@ -19,6 +19,7 @@ from tracksync.api.identity import Stage
 from tracksync.api.job import StageState
 from tracksync.api.result import Outcome
 from tracksync.core.tracks.freshness import Refresh
+from tracksync.core.tracks.guards import DeactivationGuard
 from tracksync.core.tracks.model import Listing, SkippedRow, SkipReason
 from tracksync.errors import ItemError, ItemErrorClass
 from tracksync.liverc.version import PARSER_VERSION
@@ -153,6 +154,8 @@ HASHES = [
     pytest.param({"attempts": 9, "concurrency": 64, "attempt": 2}, True, id="how, not what"),
     pytest.param({"refresh": Refresh(timedelta(hours=24), PARSER_VERSION)}, False, id="another age"),
     pytest.param({"refresh": None}, False, id="no metadata"),
+    pytest.param({"guard": DeactivationGuard(approved_ceiling=9)}, True, id="the guard is asked in the merge"),
+    pytest.param({"only_slugs": frozenset({"track001"})}, False, id="a part of the catalogue"),
 ]
 
 
@@ -164,3 +167,5 @@ def test_the_hash_of_the_spec_says_whether_a_checkpoint_fits(*, changes: dict[st
 def test_the_hash_of_the_spec_is_the_same_in_every_process() -> None:
     assert a_request(refresh=ALL).spec_hash == a_request(refresh=ALL).spec_hash
     assert len(a_request().spec_hash) == 64
+    some, others = (frozenset(slugs) for slugs in (["a", "b"], ["b", "a"]))
+    assert a_request(only_slugs=some).spec_hash == a_request(only_slugs=others).spec_hash

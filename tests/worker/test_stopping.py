@@ -23,6 +23,7 @@ from tracksync.errors import ExitCode
 from tracksync.worker.ending import exit_code_of
 
 if TYPE_CHECKING:
+    from tracksync.core.tracks.guards import DeactivationGuard
     from tracksync.core.tracks.model import MergeCounters
     from tracksync.ports import RunTicket
 
@@ -102,13 +103,15 @@ async def test_a_stop_that_hits_the_commit_itself_is_reported_as_what_the_databa
     class Committing:
         """A store whose merge cannot be stopped any more: its commit is on the way."""
 
-        async def merge(self, ticket: RunTicket) -> MergeCounters:
+        async def merge(
+            self, ticket: RunTicket, *, guard: DeactivationGuard, is_filtered: bool = False
+        ) -> MergeCounters:
             stop.set()
             try:
                 await asyncio.sleep(0.2)
             except asyncio.CancelledError:
                 await asyncio.sleep(0.2)
-            return await database.tracks.merge(ticket)
+            return await database.tracks.merge(ticket, guard=guard, is_filtered=is_filtered)
 
         count_active = database.tracks.count_active
         find_tracks = database.tracks.find_tracks

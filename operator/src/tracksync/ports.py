@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tracksync.api.result import Outcome
     from tracksync.core.runs.model import EmitEvent, Key, Manifest
     from tracksync.core.tracks.freshness import Refresh
+    from tracksync.core.tracks.guards import DeactivationGuard
     from tracksync.core.tracks.model import (
         DueDashboard,
         FetchedDashboard,
@@ -282,11 +283,15 @@ class Ledger(Protocol):
 class TrackStore(Protocol):
     """The tracks themselves."""
 
-    async def merge(self, ticket: RunTicket) -> MergeCounters:
+    async def merge(self, ticket: RunTicket, *, guard: DeactivationGuard, is_filtered: bool = False) -> MergeCounters:
         """Bring the staged items into `tracks` in one short transaction: all of it becomes visible, or nothing.
 
-        Columns that a staged item does not carry stay as they are; ids never change; nothing is deleted or deactivated.
-        What is known about each dashboard's freshness is written with it, so that it is never ahead of the tracks.
+        Columns that a staged item does not carry stay as they are; ids never change; nothing is deleted. Active tracks
+        of the source that are not staged have vanished: they are deactivated when `guard` allows it for the figures
+        of this very transaction, else they stay active, and the counters say how many and why. `is_filtered` says that
+        only a part of the catalogue was staged. Each change is logged with the names of the fields, and the source's
+        last complete run is kept. What is known about each dashboard's freshness is written with it, so that it is
+        never ahead of the tracks.
 
         Raises:
             FencedError: a newer epoch of this run exists; nothing was written.

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.support.runs import (
     NOW,
+    SPEC,
     a_job,
     a_pod,
     a_run,
@@ -19,9 +20,10 @@ from tests.support.runs import (
     ended_with,
     last_word,
     with_job,
+    worker_status,
 )
 from tracksync.api.identity import FINALIZER
-from tracksync.api.job import OperatorStatus
+from tracksync.api.job import OperatorStatus, TrackSyncJobSpec, WorkerStatus
 from tracksync.api.result import Outcome
 from tracksync.core.runs.decide import decide
 from tracksync.core.runs.model import EventView, JobEnd, Severity, Terminated
@@ -31,6 +33,12 @@ if TYPE_CHECKING:
     from tracksync.core.runs.model import Observed
 
 SUCCESS = last_word(Outcome.SUCCEEDED, "Completed", "3 tracks listed")
+HALF_GONE: WorkerStatus = worker_status(
+    results={"listed": 545, "withheld": 545},
+    withheld={"count": 545, "activeBefore": 1090, "reasons": ["maxPercent", "maxCount"]},
+)
+WITHHELD = last_word(Outcome.SUCCEEDED, "Completed", "545 tracks listed", status=HALF_GONE)
+REPORTED = [{"name": "report", "state": "Done", "startTime": "2026-01-31T02:00:00Z"}]
 
 
 def shown(observed: Observed) -> dict[str, str]:
@@ -66,6 +74,59 @@ def shown(observed: Observed) -> dict[str, str]:
 def test_phase_and_conditions_say_the_same(observed: Observed, expected: str) -> None:
     names = ("phase", "Succeeded", "Running", "Reconciling", "Stalled")
     assert " ".join(shown(observed)[name] for name in names) == expected
+
+
+def deactivation(observed: Observed) -> dict[str, str]:
+    """The condition about withheld deactivations as a mapping; empty when there is none."""
+    conditions = project(observed, decide(observed)).conditions
+    return next((found.to_wire() for found in conditions if found.type == "DeactivationWithheld"), {})  # type: ignore[return-value]  # all its values here are texts
+
+
+@pytest.mark.parametrize(
+    "observed",
+    [
+        pytest.param(ended_with(0, message=WITHHELD), id="the status is away: the last word tells it"),
+        pytest.param(
+            ended_with(0, worker=HALF_GONE.model_copy(update={"stages": worker_status(stages=REPORTED).stages})),
+            id="the last word is away: the status tells it",
+        ),
+        pytest.param(ended_with(0, message=WITHHELD, worker=HALF_GONE), id="both"),
+        pytest.param(
+            ended_with(20, message=last_word(Outcome.FAILED, "DatabaseUnavailable", status=HALF_GONE)),
+            id="merged, but the ledger's row could not be closed",
+        ),
+    ],
+)
+def test_a_withheld_deactivation_is_told_with_numbers_limits_and_remedy(observed: Observed) -> None:
+    condition = deactivation(observed)
+    assert (condition["status"], condition["reason"]) == ("True", "Withheld")
+    for part in ("545 of 1090", "maxPercent 5", "maxCount 200", "spec.deactivation.approvedCeiling: 545"):
+        assert part in condition["message"]
+
+
+def test_the_limits_in_the_message_are_those_of_the_run() -> None:
+    limits = {"deactivation": {"maxPercent": 1, "maxCount": 7}}
+    observed = ended_with(0, message=WITHHELD, spec=TrackSyncJobSpec.model_validate(SPEC | limits))
+    assert "(maxPercent 1, maxCount 7)" in deactivation(observed)["message"]
+
+
+def test_a_run_that_withheld_nothing_says_so_at_its_end() -> None:
+    condition = deactivation(ended_with(0, message=SUCCESS))
+    assert (condition["status"], condition["reason"]) == ("False", "NothingWithheld")
+
+
+@pytest.mark.parametrize(
+    "observed",
+    [
+        pytest.param(a_run(), id="new"),
+        pytest.param(with_job(pod=a_pod(running=True)), id="running"),
+        pytest.param(with_job(pod=a_pod(running=True), worker=HALF_GONE), id="merged, not ended"),
+        pytest.param(ended_with(40), id="failed before the merge"),
+        pytest.param(ended_with(50), id="cancelled"),
+    ],
+)
+def test_before_the_end_and_without_a_merge_nobody_knows_what_was_withheld(observed: Observed) -> None:
+    assert deactivation(observed) == {}
 
 
 def test_a_transition_time_moves_only_with_its_status() -> None:
@@ -116,7 +177,7 @@ pods = st.builds(
         Terminated,
         st.sampled_from([0, 1, 20, 30, 40, 50, 60, 70, 137]),
         st.sampled_from(["", "Error", "OOMKilled"]),
-        st.sampled_from(["", "{", SUCCESS]),
+        st.sampled_from(["", "{", SUCCESS, WITHHELD]),
         st.just(NOW),
     ),
 )
@@ -134,6 +195,7 @@ observations = st.fixed_dictionaries(
         "foreign_job": st.booleans(),
         "strays": st.sampled_from([(), ("old",)]),
         "generation": st.integers(1, 3),
+        "worker": st.sampled_from([WorkerStatus(), HALF_GONE]),
     }
 )
 

@@ -120,10 +120,10 @@ class MemoryLedger:
         return RunTicket(identity, run.epoch, run.created_at, self._go_on(key, run))
 
     def _go_on(self, key: str, run: Run) -> ListingSummary | None:
-        """Keep what an earlier epoch staged, if all of it is there; else discard it."""
+        """Keep what an earlier epoch staged, if all of it is there and still the latest; else discard it."""
         summary = summary_or_none(run.listing, checkpoint_format=run.checkpoint_format)
         items = self._database.items.get(key, {})
-        if summary is None or summary.listed != len(items):
+        if summary is None or summary.listed != len(items) or self._database.is_outdated(run):
             self._database.items[key] = {}
             return None
         for item in items.values():
@@ -144,6 +144,7 @@ class MemoryLedger:
         summary = ListingSummary(len(items), len(listing.skipped), listing.duplicates)
         run.checkpoint_format, run.listing = CHECKPOINT_FORMAT, listing_document(summary)
         run.parser_version = refresh.parser_version if refresh else None
+        run.listed_at = self._database.clock.now()
 
     def _staged(self, row: ListingRow, ticket: RunTicket, refresh: Refresh | None) -> Item:
         stored = self._database.freshness.get((ticket.identity.source, row.slug))
@@ -203,6 +204,7 @@ def _reopened(known: Run, identity: RunIdentity, spec_hash: str) -> Run:
         checkpoint_format=known.checkpoint_format if known.spec_hash == spec_hash else None,
         listing=known.listing,
         parser_version=min(versions),
+        listed_at=known.listed_at,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -10,8 +11,6 @@ from tracksync.core.tracks.model import Validators
 from tracksync.errors import ConfigurationError, DatabaseUnavailableError, FencedError
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from tracksync.adapters.storable import ListingRow
     from tracksync.api.job import Results
     from tracksync.api.result import Outcome
@@ -35,6 +34,7 @@ class Run:
     checkpoint_format: int | None = None
     listing: object = None
     parser_version: int | None = None
+    listed_at: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -68,6 +68,24 @@ class FreshnessRow:
     parser_version: int = 0
 
 
+@dataclass(slots=True)
+class Change:
+    """A row of `changes`: `fields` are names of columns, sorted."""
+
+    kind: str
+    fields: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """A row of `source_state`."""
+
+    last_complete_at: datetime
+    last_complete_run: str
+    listed: int
+    active: int
+
+
 class MemoryTables:
     """All rows, and the fence before them.
 
@@ -77,6 +95,8 @@ class MemoryTables:
         items: the staged items by run id and slug.
         rows: the tracks by source and slug; tests may edit them as an admin would.
         freshness: what is known of the dashboards by source and slug.
+        changes: the log of changes by run id, source and slug.
+        source_state: when a source was completely seen last, by source.
         is_reachable: False lets every call fail as a lost connection does.
         is_migrated: False lets `verify_schema` fail.
     """
@@ -87,6 +107,8 @@ class MemoryTables:
         self.items: dict[str, dict[str, Item]] = {}
         self.rows: dict[tuple[str, str], Row] = {}
         self.freshness: dict[tuple[str, str], FreshnessRow] = {}
+        self.changes: dict[tuple[str, str, str], Change] = {}
+        self.source_state: dict[str, SourceState] = {}
         self.is_reachable = True
         self.is_migrated = True
 
@@ -94,6 +116,18 @@ class MemoryTables:
         """Raise DatabaseUnavailableError when the database is to be away."""
         if not self.is_reachable:
             raise DatabaseUnavailableError("the connection to the database was lost")
+
+    def tracks_with_last_seen(self) -> list[Row]:
+        """Return the view of this name: an active track was seen last when its source was completely seen last."""
+        return [self._with_last_seen(row) for row in self.rows.values()]
+
+    def _with_last_seen(self, row: Row) -> Row:
+        state, own = self.source_state.get(str(row["source"])), row["last_seen_at"]
+        if state is None or not row["is_active"]:
+            return dict(row)
+        if own is not None and datetime.fromisoformat(str(own)) >= state.last_complete_at:
+            return dict(row)
+        return {**row, "last_seen_at": state.last_complete_at.isoformat()}
 
     def fenced_run(self, ticket: RunTicket) -> Run:
         """Return the run's row.
@@ -106,6 +140,13 @@ class MemoryTables:
         if run is None or run.epoch != ticket.epoch or run.outcome is not None:
             raise fenced_error(ticket)
         return run
+
+    def is_outdated(self, run: Run) -> bool:
+        """Tell whether another run has seen the whole catalogue since this one's page was read."""
+        state = self.source_state.get(run.identity.source)
+        if state is None or state.last_complete_run == run_key(run.identity):
+            return False
+        return state.last_complete_at > (run.listed_at or run.created_at)
 
     def fenced_items(self, ticket: RunTicket) -> dict[str, Item]:
         """Return the run's items; raises what `fenced_run` raises."""

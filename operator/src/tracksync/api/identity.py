@@ -73,6 +73,8 @@ class ConditionType(StrEnum):
     """True while a run is active; read by GitOps tools (kstatus)."""
     STALLED = "Stalled"
     """True with the failure's reason after a terminal failure; read by GitOps tools (kstatus)."""
+    DEACTIVATION_WITHHELD = "DeactivationWithheld"
+    """True when vanished tracks stay active because a guard held; known only at the end of a run."""
 
 
 class Reason(StrEnum):
@@ -97,6 +99,8 @@ class Reason(StrEnum):
     WAITING_FOR_OLD_POD = "WaitingForOldPod"
     OBJECT_INVALID = "ObjectInvalid"
     """The TrackSyncJob cannot be read by this version of the operator."""
+    WITHHELD = "Withheld"
+    NOTHING_WITHHELD = "NothingWithheld"
 
 
 class Environment(StrEnum):

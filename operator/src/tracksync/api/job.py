@@ -9,9 +9,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from tracksync.api.base import ApiModel, Condition, Duration, Message, ShortText, StoredModel, Timestamp
+from tracksync.api.deactivation import MAX_COUNT, MAX_PERCENT, DeactivationPolicy
 from tracksync.api.identity import Stage  # noqa: TC001 -- pydantic resolves the annotation at run time
 
 if TYPE_CHECKING:
@@ -24,6 +25,21 @@ _IMMUTABLE: JsonDict = {
 }
 """CEL rule of a field that a run is bound to: what it reads and where it writes."""
 
+_IMMUTABLE_SET: JsonDict = {**_IMMUTABLE, "x-kubernetes-list-type": "set"}
+
+_SPEC_RULES: JsonDict = {
+    "x-kubernetes-validations": [
+        {
+            "rule": "!(has(self.onlySlugs) && size(self.onlySlugs) > 0 && self.deactivation.policy == 'Apply')",
+            "message": "a run with onlySlugs sees a part of the catalogue and cannot tell which tracks vanished: set "
+            "deactivation.policy to Disabled, or to Withhold to have the rest counted",
+        }
+    ]
+}
+"""CEL rules about several fields."""
+
+Slug = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
+"""A track's slug: the first label of its host, in lower case."""
 Count = Annotated[int, Field(ge=0, le=2_147_483_647)]
 
 
@@ -69,8 +85,25 @@ class MetadataSpec(ApiModel):
     attempts there is a growing pause."""
 
 
+class DeactivationSpec(ApiModel):
+    """What happens to active tracks that vanished from a complete, valid catalogue page."""
+
+    policy: DeactivationPolicy = Field(default=DeactivationPolicy.APPLY, json_schema_extra=_IMMUTABLE)
+    """Apply deactivates them within the limits below. Withhold only reports them. Disabled does not look for them."""
+    max_percent: Annotated[int, Field(ge=0, le=100, json_schema_extra=_IMMUTABLE)] = MAX_PERCENT
+    """When more than this share of the active tracks vanished, in percent, none is deactivated."""
+    max_count: Annotated[int, Field(ge=0, le=1_000_000, json_schema_extra=_IMMUTABLE)] = MAX_COUNT
+    """When more tracks than this vanished, none is deactivated."""
+    approved_ceiling: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    """An admin's answer to a withheld deactivation: up to this many vanished tracks are deactivated although they are
+    more than maxPercent or maxCount. When more have vanished by then, none is. The worker starts with the number that
+    is here when its Job is created."""
+
+
 class TrackSyncJobSpec(ApiModel):
     """The wish: one run of the sync."""
+
+    model_config = ConfigDict(json_schema_extra=_SPEC_RULES)
 
     source: SourceSpec = Field(default_factory=SourceSpec, json_schema_extra=_IMMUTABLE)
     """Where the tracks come from, and how fast they may be fetched."""
@@ -78,6 +111,11 @@ class TrackSyncJobSpec(ApiModel):
     """The PostgreSQL database that the tracks are written to."""
     metadata: MetadataSpec = Field(default_factory=MetadataSpec, json_schema_extra=_IMMUTABLE)
     """What is fetched beyond the catalogue page."""
+    only_slugs: Annotated[tuple[Slug, ...], Field(max_length=200, json_schema_extra=_IMMUTABLE_SET)] = ()
+    """Sync these tracks of the catalogue only; empty syncs all. Such a run never deactivates a track, and
+    deactivation.policy has to say so: Disabled or Withhold."""
+    deactivation: DeactivationSpec = Field(default_factory=DeactivationSpec)
+    """What happens to active tracks that are no longer in the catalogue."""
     active_deadline_seconds: Annotated[int, Field(ge=10, le=604_800)] = 3600
     """Hard limit for the whole run, in seconds from the creation of its Job. A run that exceeds it ends as Failed with
     reason DeadlineExceeded; no track is changed."""
@@ -206,15 +244,21 @@ class Results(StoredModel):
     """
 
     listed: Count = 0
-    """Tracks on the catalogue page, duplicates and skipped rows left out."""
+    """Tracks on the catalogue page that the run syncs; duplicates and skipped rows are left out."""
     inserted: Count = 0
     """Tracks that the database did not have."""
     updated: Count = 0
     """Tracks of which at least one stored value changed."""
+    updated_totals: Count = 0
+    """Tracks of which only lifetime totals changed; part of updated."""
     unchanged: Count = 0
     """Listed tracks that the merge did not have to touch."""
     reactivated: Count = 0
     """Inactive tracks that are listed again."""
+    deactivated: Count = 0
+    """Active tracks that vanished from the catalogue and were deactivated."""
+    withheld: Count = 0
+    """Active tracks that vanished from the catalogue and stay active, because a limit of spec.deactivation held."""
     fetched: Count = 0
     """Tracks whose dashboard was read in this run."""
     not_modified: Count = 0
@@ -246,6 +290,17 @@ class FailedSample(StoredModel):
     """Status code of the answer, if there was one."""
 
 
+class WithheldStatus(StoredModel):
+    """A deactivation that did not happen."""
+
+    count: Count
+    """Active tracks that vanished from the catalogue."""
+    active_before: Count
+    """Active tracks before the run."""
+    reasons: Annotated[tuple[ShortText, ...], Field(max_length=6)]
+    """Which limits held: policy, skippedRows, filtered, outdated, maxPercent, maxCount."""
+
+
 class WorkerStatus(StoredModel):
     """The worker's half of the status (field manager tracksync-worker)."""
 
@@ -255,5 +310,7 @@ class WorkerStatus(StoredModel):
     """The stages that were begun, in order."""
     results: Results | None = None
     """Counters; final once the run has ended."""
+    withheld: WithheldStatus | None = None
+    """The deactivation that was withheld, if one was."""
     failed_samples: Annotated[tuple[FailedSample, ...], Field(max_length=10)] = ()
     """The first failed tracks."""

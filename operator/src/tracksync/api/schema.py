@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Schema = dict[str, object]
 
 LIST_MAP_KEYS: Final = {"conditions": "type", "stages": "name", "attempts": "number"}
-"""Lists that server-side apply merges by this key; all other lists are replaced as a whole."""
+"""Lists that server-side apply merges by this key; others are replaced as a whole, unless the model says `set`."""
 
 _COPIED: Final = frozenset(
     {
@@ -42,6 +42,7 @@ _COPIED: Final = frozenset(
         "minItems",
         "maxItems",
         "required",
+        "x-kubernetes-list-type",
         "x-kubernetes-validations",
     }
 )
@@ -194,7 +195,7 @@ class _Translation:
         if schema["type"] == "array" and name in LIST_MAP_KEYS:
             schema |= {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [LIST_MAP_KEYS[name]]}
         elif schema["type"] == "array":
-            schema["x-kubernetes-list-type"] = "atomic"
+            schema.setdefault("x-kubernetes-list-type", "atomic")
         # pydantic writes no default for `default_factory=Model`; without `{}` the server would fill in nothing below it
         if self._defaults and schema["type"] == "object" and "required" not in schema and "anyOf" not in source:
             schema["default"] = {}

@@ -33,6 +33,9 @@ class SourceEntry(ApiModel):
     """Ceiling of requests in flight at once; a run may only lower it."""
     allow_private_addresses: bool = False
     """Whether loopback, private and link-local addresses may be connected to (a simulator in the cluster)."""
+    catalogue_bytes: Annotated[int, Field(ge=100_000, le=67_108_864)] = 5_000_000
+    """Cap of the catalogue page, in bytes: a larger one is refused. A track takes about 570 bytes, so the default has
+    room for 8,700; reading a page takes about twelve times its size in memory."""
     contact: Annotated[str, Field(max_length=200)] = ""
     """Mail address or URL of whoever runs this installation; part of the User-Agent."""
 

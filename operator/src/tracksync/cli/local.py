@@ -4,9 +4,10 @@ from typing import Annotated
 
 import typer
 
-from tracksync.cli.options import DatabaseUrl, DataDir, RunOutput
+from tracksync.cli.options import DatabaseUrl, DataDir, Deactivation, RunOutput
 
 _SOURCE_PANEL = "Source"
+_VANISHED_PANEL = "Vanished tracks"
 
 
 def run(
@@ -97,6 +98,62 @@ def run(
             help="Name under which the tracks are stored (column `source`).",
         ),
     ] = "liverc",
+    only_slug: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--only-slug",
+            metavar="SLUG",
+            show_default=False,
+            rich_help_panel=_SOURCE_PANEL,
+            help="Sync this track of the catalogue only; give it again for further ones. Deactivates nothing. "
+            "[default: all tracks]",
+        ),
+    ] = None,
+    deactivation: Annotated[
+        Deactivation | None,
+        typer.Option(
+            "--deactivation",
+            show_default=False,
+            rich_help_panel=_VANISHED_PANEL,
+            help="What happens to active tracks that are no longer listed: `apply` deactivates them within the limits "
+            "below, `withhold` only reports them, `disabled` does not look for them. "
+            "[default: apply; disabled with --only-slug]",
+        ),
+    ] = None,
+    max_percent: Annotated[
+        int,
+        typer.Option(
+            "--max-percent",
+            metavar="NUMBER",
+            min=0,
+            max=100,
+            rich_help_panel=_VANISHED_PANEL,
+            help="When more than this share of the active tracks vanished, in percent, none is deactivated.",
+        ),
+    ] = 5,
+    max_count: Annotated[
+        int,
+        typer.Option(
+            "--max-count",
+            metavar="NUMBER",
+            min=0,
+            max=1_000_000,
+            rich_help_panel=_VANISHED_PANEL,
+            help="When more tracks than this vanished, none is deactivated.",
+        ),
+    ] = 200,
+    approved_ceiling: Annotated[
+        int,
+        typer.Option(
+            "--approved-ceiling",
+            metavar="NUMBER",
+            min=0,
+            max=1_000_000,
+            rich_help_panel=_VANISHED_PANEL,
+            help="Your answer to a withheld deactivation: up to this many vanished tracks are deactivated although "
+            "they are more than --max-percent or --max-count. When more have vanished by then, none is.",
+        ),
+    ] = 0,
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
     output: Annotated[
@@ -121,6 +178,11 @@ def run(
         attempts=attempts,
         contact=contact.strip(),
         source_name=source_name,
+        only_slugs=tuple(slug.strip() for slug in only_slug or ()),
+        deactivation=deactivation,
+        max_percent=max_percent,
+        max_count=max_count,
+        approved_ceiling=approved_ceiling,
         output=output,
     )
     raise typer.Exit(sync_here(wish, choose_database(database_url, data_dir)))

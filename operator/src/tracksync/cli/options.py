@@ -16,6 +16,14 @@ class RunOutput(StrEnum):
     JSON = "json"
 
 
+class Deactivation(StrEnum):
+    """What `tracksync run` does with tracks that vanished from the catalogue."""
+
+    APPLY = "apply"
+    WITHHOLD = "withhold"
+    DISABLED = "disabled"
+
+
 class ListOutput(StrEnum):
     """How `tracksync tracks` prints."""
 

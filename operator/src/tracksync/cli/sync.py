@@ -13,23 +13,25 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import typer
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from tracksync.adapters.clock import SystemClock
 from tracksync.adapters.postgres.database import PostgresDatabase
 from tracksync.adapters.web.source import WebSource
-from tracksync.api.job import MetadataSpec, Results
+from tracksync.api.deactivation import DeactivationPolicy
+from tracksync.api.job import DeactivationSpec, MetadataSpec, Results, Slug
 from tracksync.api.source import SourceEntry
 from tracksync.cli.databases import opened
 from tracksync.cli.display import make_display
 from tracksync.cli.failure import explain_failure
-from tracksync.cli.options import RunOutput
+from tracksync.cli.options import Deactivation, RunOutput
+from tracksync.core.runs.withheld import LIMITS
 from tracksync.errors import ExitCode, SettingsError, TrackSyncError
 from tracksync.logs import configure_logs
 from tracksync.ports import RunIdentity
 from tracksync.settings import explain
 from tracksync.worker.ending import exit_code_of
-from tracksync.worker.model import RunRequest, WorkerPorts, refresh_of
+from tracksync.worker.model import RunRequest, WorkerPorts, guard_of, refresh_of
 from tracksync.worker.run import run_sync
 
 if TYPE_CHECKING:
@@ -38,16 +40,25 @@ if TYPE_CHECKING:
 
 OWN_MACHINE_RATE: Final = 100.0
 OWN_MACHINE_CONCURRENCY: Final = 16
+OWN_CATALOGUE_BYTES: Final = 32_000_000
+"""Room for 50,000 tracks: a source of one's own is trusted not to be a bomb, and may be made large for a trial."""
 HIGHEST_RATE: Final = 100_000.0
 HIGHEST_CONCURRENCY: Final = 64
 _PORTS: Final = {"http": 80, "https": 443}
 _REAL: Final = SourceEntry()
 _METADATA: Final = MetadataSpec()
+_DEACTIVATION: Final = DeactivationSpec()
+_SLUG: Final[TypeAdapter[str]] = TypeAdapter(Slug)
+_POLICIES: Final = {
+    Deactivation.APPLY: DeactivationPolicy.APPLY,
+    Deactivation.WITHHOLD: DeactivationPolicy.WITHHOLD,
+    Deactivation.DISABLED: DeactivationPolicy.DISABLED,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncWish:
-    """The options of `tracksync run` about source and output."""
+    """The options of `tracksync run` about source, vanished tracks and output."""
 
     source_url: str | None = None
     requests_per_second: float | None = None
@@ -57,6 +68,11 @@ class SyncWish:
     attempts: int = _METADATA.attempts
     contact: str = ""
     source_name: str = "liverc"
+    only_slugs: tuple[str, ...] = ()
+    deactivation: Deactivation | None = None
+    max_percent: int = _DEACTIVATION.max_percent
+    max_count: int = _DEACTIVATION.max_count
+    approved_ceiling: int = _DEACTIVATION.approved_ceiling
     output: RunOutput = RunOutput.TEXT
 
 
@@ -71,12 +87,14 @@ class SyncReport:
     def as_json(self) -> str:
         """Return the one JSON document of `--output json`."""
         counters = (self.result.status.results or Results()).to_wire()
+        withheld = self.result.status.withheld
         document = {
             "runId": self.result.run_id,
             "outcome": self.result.outcome,
             "reason": self.result.reason,
             "message": self.result.message,
             **counters,
+            "withheldReasons": list(withheld.reasons) if withheld is not None else [],
             "durationSeconds": round(self.seconds, 3),
             "activeTracks": self.active_tracks,
         }
@@ -98,7 +116,7 @@ def sync_here(wish: SyncWish, choice: DatabaseChoice) -> ExitCode:
 
             migrate(url)
         report = asyncio.run(_sync(request, entry, url))
-    _show(report, wish.output)
+    show(report, wish.output)
     return exit_code_of(report.result, item_errors=ExitCode.ITEM_ERRORS)
 
 
@@ -146,6 +164,7 @@ def _own_source(wish: SyncWish, source_url: str) -> dict[str, object]:
         "scheme": url.scheme,
         "connect_to": f"{f'[{host}]' if ':' in host else host}:{port or _PORTS[url.scheme]}",
         "allow_private_addresses": True,
+        "catalogue_bytes": OWN_CATALOGUE_BYTES,
         "requests_per_second": wish.requests_per_second or (OWN_MACHINE_RATE if is_here else _REAL.requests_per_second),
         "concurrency": wish.concurrency or (OWN_MACHINE_CONCURRENCY if is_here else _REAL.concurrency),
     }
@@ -162,7 +181,8 @@ def run_request(wish: SyncWish, entry: SourceEntry, *, database_setting: str) ->
     """Return a new run that does what the options say.
 
     Raises:
-        SettingsError: `--refresh-after` is no duration, or `--attempts` is out of its range.
+        SettingsError: `--refresh-after` is no duration, `--attempts` or a limit is out of its range, `--only-slug` is
+            no slug, or it contradicts `--deactivation apply`.
     """
     try:
         metadata = MetadataSpec(enabled=wish.fetch_dashboards, refresh_after=wish.refresh_after, attempts=wish.attempts)
@@ -179,7 +199,39 @@ def run_request(wish: SyncWish, entry: SourceEntry, *, database_setting: str) ->
         refresh=refresh_of(metadata),
         attempts=metadata.attempts,
         concurrency=entry.concurrency,
+        guard=guard_of(_deactivation(wish)),
+        only_slugs=_only_slugs(wish),
+        only_slugs_setting="--only-slug",
     )
+
+
+def _only_slugs(wish: SyncWish) -> frozenset[str]:
+    try:
+        return frozenset(map(_SLUG.validate_python, wish.only_slugs))
+    except ValidationError:
+        raise SettingsError(
+            "--only-slug: give a track's slug in lower case, the first part of its host: `sunvalley` of "
+            "sunvalley.liverc.com"
+        ) from None
+
+
+def _deactivation(wish: SyncWish) -> DeactivationSpec:
+    """Return what the options say about vanished tracks; a run of single tracks does not look for any."""
+    if wish.only_slugs and wish.deactivation is Deactivation.APPLY:
+        raise SettingsError(
+            "--deactivation: a run with --only-slug cannot tell which tracks vanished; leave the option out, or give "
+            "`withhold` to have them counted"
+        )
+    chosen = wish.deactivation or (Deactivation.DISABLED if wish.only_slugs else Deactivation.APPLY)
+    try:
+        return DeactivationSpec(
+            policy=_POLICIES[chosen],
+            max_percent=wish.max_percent,
+            max_count=wish.max_count,
+            approved_ceiling=wish.approved_ceiling,
+        )
+    except ValidationError as error:
+        raise SettingsError(f"--max-percent, --max-count or --approved-ceiling: {explain(error)}") from None
 
 
 async def _sync(request: RunRequest, entry: SourceEntry, url: str) -> SyncReport:
@@ -218,7 +270,8 @@ async def _count_active(database: PostgresDatabase, source: str) -> int | None:
     return None
 
 
-def _show(report: SyncReport, output: RunOutput) -> None:
+def show(report: SyncReport, output: RunOutput) -> None:
+    """Write how the run ended: a document or sentences to standard output, a failure to standard error."""
     result = report.result
     if exit_code_of(result, item_errors=ExitCode.DONE) is not ExitCode.DONE:
         explain_failure(f"{result.outcome}: {result.message}", result.reason)
@@ -226,4 +279,7 @@ def _show(report: SyncReport, output: RunOutput) -> None:
         typer.echo(report.as_json())
     elif exit_code_of(result, item_errors=ExitCode.DONE) is ExitCode.DONE:
         typer.echo(f"{result.outcome}: {result.message} ({report.seconds:.1f} s)")
+        withheld = result.status.withheld
+        if withheld is not None and LIMITS.issuperset(withheld.reasons):
+            typer.echo(f"If they are really gone, run again with --approved-ceiling {withheld.count}")
         typer.echo(f"{report.active_tracks} active tracks are stored; `tracksync tracks` shows them")

@@ -21,7 +21,7 @@ from tracksync.ports import RunIdentity
 from tracksync.settings import ApiServerSettings, WorkerSettings
 from tracksync.worker.database_url import read_database_url
 from tracksync.worker.ending import ending_of, exit_code_of, result_of
-from tracksync.worker.model import RunRequest, WorkerPorts, refresh_of
+from tracksync.worker.model import RunRequest, WorkerPorts, guard_of, refresh_of
 from tracksync.worker.run import run_sync
 
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ def request_of(settings: WorkerSettings) -> RunRequest:
         database_setting=f"spec.target.databaseSecretRef (secret {secret.name!r}, key {secret.key!r})",
         refresh=refresh_of(spec.metadata),
         attempts=spec.metadata.attempts,
+        guard=guard_of(spec.deactivation),
+        only_slugs=frozenset(spec.only_slugs),
         concurrency=min(spec.source.concurrency or entry.concurrency, entry.concurrency),
     )
 

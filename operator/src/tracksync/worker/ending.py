@@ -18,14 +18,16 @@ from tracksync.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tracksync.api.identity import Stage
-    from tracksync.api.job import Results, WorkerStatus
+    from tracksync.api.job import Results, WithheldStatus, WorkerStatus
     from tracksync.ports import RunIdentity
 
 MAX_MESSAGE: Final = 1000
 """Characters; the status field holds 1,024."""
+SOME_NAMES: Final = 5
+"""Names in a message; the rest is counted."""
 
 _DATABASE_ERRORS: Final = (DatabaseCredentialsError, DatabaseUnavailableError, SchemaMismatchError)
 """Errors for which a message also names the setting that the database's address came from."""
@@ -40,16 +42,50 @@ class Ending:
     message: str
 
 
-def completed(results: Results) -> Ending:
-    """Return the end of a run whose merge was committed."""
-    changes = (
-        f"{results.listed} tracks listed: {results.inserted} inserted, {results.updated} updated, "
-        f"{results.unchanged} unchanged; {_dashboards(results)}"
-    )
+def completed(
+    results: Results,
+    *,
+    withheld: WithheldStatus | None = None,
+    missing: int = 0,
+    missing_names: Sequence[str] = (),
+) -> Ending:
+    """Return the end of a run whose merge was committed.
+
+    A withheld deactivation and wanted tracks that are not listed are told; neither makes a run fail.
+
+    Args:
+        results: the run's counters.
+        withheld: the deactivation that did not happen.
+        missing: how many wanted tracks the catalogue does not have.
+        missing_names: their slugs, as far as they are known.
+    """
+    parts = [f"{results.listed} tracks listed: {_changes(results)}", _dashboards(results)]
     if results.failed_items:
-        message = f"{changes}; {results.failed_items} could not be had, their stored metadata stays"
+        parts.append(f"{results.failed_items} could not be had, their stored metadata stays")
+    if withheld is not None:
+        tracks = "1 vanished track stays" if withheld.count == 1 else f"{withheld.count} vanished tracks stay"
+        parts.append(f"{tracks} active ({', '.join(withheld.reasons)})")
+    if missing:
+        names = f": {name_some(missing_names)}" if missing_names else ""
+        parts.append(f"{missing} wanted but not listed{names}")
+    message = "; ".join(parts)[:MAX_MESSAGE]
+    if results.failed_items:
         return Ending(Outcome.COMPLETED_WITH_ERRORS, Reason.COMPLETED_WITH_ERRORS, message)
-    return Ending(Outcome.SUCCEEDED, Reason.COMPLETED, changes)
+    return Ending(Outcome.SUCCEEDED, Reason.COMPLETED, message)
+
+
+def name_some(names: Sequence[str]) -> str:
+    """Return the first few names and how many more there are."""
+    more = len(names) - SOME_NAMES
+    return ", ".join(names[:SOME_NAMES]) + (f" and {more} more" if more > 0 else "")
+
+
+def _changes(results: Results) -> str:
+    """Return what the merge did; what does not happen every day is told when it did."""
+    parts = [f"{results.inserted} inserted", f"{results.updated} updated", f"{results.unchanged} unchanged"]
+    parts += [f"{results.reactivated} reactivated"] if results.reactivated else []
+    parts += [f"{results.deactivated} deactivated"] if results.deactivated else []
+    return ", ".join(parts)
 
 
 def _dashboards(results: Results) -> str:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from tracksync.api.base import timedelta_of
 from tracksync.core.tracks.freshness import Refresh
+from tracksync.core.tracks.guards import DeactivationGuard
 from tracksync.liverc.version import PARSER_VERSION
 
 if TYPE_CHECKING:
-    from tracksync.api.job import MetadataSpec
+    from tracksync.api.job import DeactivationSpec, MetadataSpec
     from tracksync.ports import Clock, Ledger, Progress, RunIdentity, Source, TrackStore
 
 REPORT_EVERY_SECONDS: Final = 5.0
@@ -33,6 +34,9 @@ class RunRequest:
         refresh: which dashboards are fetched; None syncs the catalogue page only.
         attempts: attempts for one dashboard, 1 or more, on top of the source's own tries.
         concurrency: dashboards in flight at once.
+        guard: whether tracks that vanished from the catalogue may be deactivated.
+        only_slugs: the tracks to sync; empty means all. Such a run never deactivates a track.
+        only_slugs_setting: where `only_slugs` comes from, for messages: a field or a flag.
         report_every_seconds: shortest time between two reports, stage changes left out.
     """
 
@@ -41,13 +45,17 @@ class RunRequest:
     refresh: Refresh | None
     attempts: int = ATTEMPTS
     concurrency: int = 1
+    guard: DeactivationGuard = field(default_factory=DeactivationGuard)
+    only_slugs: frozenset[str] = frozenset()
+    only_slugs_setting: str = "spec.onlySlugs"
     report_every_seconds: float = REPORT_EVERY_SECONDS
 
     @property
     def spec_hash(self) -> str:
         """What a checkpoint depends on, as 64 hex digits: equal exactly when it may be gone on with.
 
-        Attempts and concurrency are left out: they change how the rest is fetched, not what was fetched.
+        Attempts and concurrency are left out: they change how the rest is fetched, not what was fetched. So is the
+        guard: it is asked in the merge.
         """
         bound_to = {
             "format": _CHECKPOINT_FORMAT,
@@ -55,6 +63,7 @@ class RunRequest:
             "domain": self.identity.domain,
             "parser": PARSER_VERSION,
             "refreshAfter": None if self.refresh is None else self.refresh.after.total_seconds(),
+            "onlySlugs": sorted(self.only_slugs),
         }
         return sha256(json.dumps(bound_to, sort_keys=True).encode()).hexdigest()
 
@@ -62,6 +71,16 @@ class RunRequest:
 def refresh_of(metadata: MetadataSpec) -> Refresh | None:
     """Return which dashboards the spec wants fetched; None: none."""
     return Refresh(timedelta_of(metadata.refresh_after), PARSER_VERSION) if metadata.enabled else None
+
+
+def guard_of(deactivation: DeactivationSpec) -> DeactivationGuard:
+    """Return when the spec lets vanished tracks be deactivated."""
+    return DeactivationGuard(
+        policy=deactivation.policy,
+        max_percent=deactivation.max_percent,
+        max_count=deactivation.max_count,
+        approved_ceiling=deactivation.approved_ceiling,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from tracksync.api.job import FailedSample, ProgressStatus, Results, StageState, StageStatus, WorkerStatus
+from tracksync.api.job import (
+    FailedSample,
+    ProgressStatus,
+    Results,
+    StageState,
+    StageStatus,
+    WithheldStatus,
+    WorkerStatus,
+)
 from tracksync.core.tracks.report import Pace
 from tracksync.errors import OwnerGoneError
 
@@ -18,7 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tracksync.api.identity import Stage
-    from tracksync.core.tracks.model import FailedItem, Traffic
+    from tracksync.core.tracks.model import FailedItem, MergeCounters, Traffic
     from tracksync.ports import Clock, Progress
 
 MAX_SAMPLES: Final = 10
@@ -72,6 +80,7 @@ class RunProgress:
         self._stages: list[_StageRecord] = []
         self._samples: list[FailedSample] = []
         self._counters: dict[str, int] = {}
+        self._withheld: WithheldStatus | None = None
         self.stage_changed = asyncio.Event()
 
     @property
@@ -142,6 +151,29 @@ class RunProgress:
             self._samples.append(sample)
         return record.failed
 
+    def count_merge(self, merged: MergeCounters) -> None:
+        """Set what the merge did, and what it held back."""
+        self.count(
+            inserted=merged.inserted,
+            updated=merged.updated,
+            updated_totals=merged.updated_totals,
+            unchanged=merged.unchanged,
+            reactivated=merged.reactivated,
+            deactivated=merged.deactivated,
+            withheld=merged.withheld,
+        )
+        if merged.withheld_reasons:
+            self._withheld = WithheldStatus(
+                count=merged.withheld,
+                active_before=merged.active_before,
+                reasons=tuple(reason.value for reason in merged.withheld_reasons),
+            )
+
+    @property
+    def withheld(self) -> WithheldStatus | None:
+        """The deactivation that did not happen; None when nothing was held back, or nothing was merged."""
+        return self._withheld
+
     def count(self, **counters: int) -> None:
         """Set counters of the run's results by their names in `Results`."""
         self._counters.update(counters)
@@ -169,6 +201,7 @@ class RunProgress:
             progress=self._progress() if self._stages else None,
             stages=tuple(record.status() for record in self._stages),
             results=self.results(),
+            withheld=self._withheld,
             failed_samples=tuple(self._samples),
         )
 

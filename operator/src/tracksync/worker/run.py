@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -12,6 +12,7 @@ from tracksync.api.identity import Stage
 from tracksync.api.result import Outcome
 from tracksync.core.tracks.model import ListingSummary
 from tracksync.errors import (
+    ConfigurationError,
     DatabaseUnavailableError,
     FencedError,
     ListingInvalidError,
@@ -19,7 +20,7 @@ from tracksync.errors import (
     TrackSyncError,
     TransientError,
 )
-from tracksync.worker.ending import completed, ending_of, result_of
+from tracksync.worker.ending import completed, ending_of, name_some, result_of
 from tracksync.worker.metadata import MetadataWork, fetch_dashboards
 from tracksync.worker.progress import PUBLISH_SECONDS, Publisher, RunProgress
 
@@ -53,7 +54,7 @@ async def run_sync(request: RunRequest, ports: WorkerPorts, *, stop: asyncio.Eve
     publisher = Publisher(ports.progress, run.progress, ports.clock, every_seconds=request.report_every_seconds)
     try:
         await _until_done_or_stopped(run, publisher, stop)
-        ending = completed(run.progress.results())
+        ending = run.completed()
     except Exception as error:  # noqa: BLE001 -- the run's last line of defence: every error becomes a result
         ending = _explain(error, run)
         await _close_after_failure(run, error, ending)
@@ -63,13 +64,26 @@ async def run_sync(request: RunRequest, ports: WorkerPorts, *, stop: asyncio.Eve
 
 @dataclass(slots=True)
 class _Run:
-    """A run under way; `ticket` is its right to write, `merged` says that there is nothing left to roll back."""
+    """A run under way.
+
+    Attributes:
+        ticket: its right to write; None before the ledger gave one.
+        merged: whether the merge was committed, so that there is nothing left to roll back.
+        not_listed: wanted tracks that the catalogue does not have; those whose names an earlier epoch knew are counted.
+    """
 
     request: RunRequest
     ports: WorkerPorts
     progress: RunProgress
     ticket: RunTicket | None = None
     merged: bool = False
+    not_listed: tuple[str, ...] = ()
+
+    def completed(self) -> Ending:
+        """Return the end of the run once its merge was committed."""
+        results, wanted = self.progress.results(), len(self.request.only_slugs)
+        missing = max(0, wanted - results.listed) if wanted else 0
+        return completed(results, withheld=self.progress.withheld, missing=missing, missing_names=self.not_listed)
 
 
 async def _all_stages(run: _Run) -> None:
@@ -143,7 +157,26 @@ async def _read_listing(run: _Run) -> Listing:
             f"the source {run.request.identity.source!r} did not serve a complete catalogue page: "
             f"{'; '.join(listing.problems)}. No track was touched; look at the page, then start a new run"
         )
-    return listing
+    return _wanted_part(run, listing) if run.request.only_slugs else listing
+
+
+def _wanted_part(run: _Run, listing: Listing) -> Listing:
+    """Return the listing with the wanted tracks only.
+
+    Raises:
+        ConfigurationError: none of them is listed.
+    """
+    request = run.request
+    tracks = tuple(track for track in listing.tracks if track.slug in request.only_slugs)
+    run.not_listed = tuple(sorted(request.only_slugs - {track.slug for track in tracks}))
+    if not tracks:
+        raise ConfigurationError(
+            f"{request.only_slugs_setting}: the catalogue of {request.identity.source!r} has none of these tracks: "
+            f"{name_some(run.not_listed)}. No track was touched; correct the slugs"
+        )
+    if run.not_listed:
+        log.warning("wanted tracks are not listed", count=len(run.not_listed), slugs=name_some(run.not_listed))
+    return replace(listing, tracks=tracks)
 
 
 def _show_listing(run: _Run, summary: ListingSummary) -> None:
@@ -171,14 +204,18 @@ async def _fetch_metadata(run: _Run, ticket: RunTicket, summary: ListingSummary)
 
 
 async def _merge(run: _Run, ticket: RunTicket) -> None:
-    counters = await _commit_or_roll_back(run.ports.tracks.merge(ticket))
+    guard, is_filtered = run.request.guard, bool(run.request.only_slugs)
+    merge = run.ports.tracks.merge(ticket, guard=guard, is_filtered=is_filtered)
+    counters = await _commit_or_roll_back(merge)
     run.merged = True
-    run.progress.count(
-        inserted=counters.inserted,
-        updated=counters.updated,
-        unchanged=counters.unchanged,
-        reactivated=counters.reactivated,
-    )
+    run.progress.count_merge(counters)
+    if counters.withheld_reasons:
+        log.warning(
+            "deactivation withheld",
+            count=counters.withheld,
+            active_before=counters.active_before,
+            reasons=[str(reason) for reason in counters.withheld_reasons],
+        )
 
 
 async def _commit_or_roll_back(merge: Coroutine[None, None, MergeCounters]) -> MergeCounters:
@@ -196,7 +233,7 @@ async def _commit_or_roll_back(merge: Coroutine[None, None, MergeCounters]) -> M
 
 async def _close(run: _Run, ticket: RunTicket) -> None:
     results = run.progress.results()
-    ending = completed(results)
+    ending = run.completed()
     async with asyncio.timeout(CLOSE_SECONDS):
         await run.ports.ledger.close_run(ticket, outcome=ending.outcome, reason=ending.reason, results=results)
 

@@ -205,9 +205,10 @@ def _run_id(identity: RunIdentity) -> UUID:
 async def _go_on(
     connection: Connection, identity: RunIdentity, summary: ListingSummary | None
 ) -> ListingSummary | None:
-    """Keep what an earlier epoch staged, if all of it is there; else discard it and return None."""
+    """Keep what an earlier epoch staged, if all of it is there and still the latest; else discard it, return None."""
     run = {"run_id": _run_id(identity)}
-    if summary is not None:
+    (is_outdated,) = await (await connection.execute(statements.IS_OUTDATED, run)).fetchone() or (False,)
+    if summary is not None and not is_outdated:
         row = await (await connection.execute(statements.COUNT_ITEMS, run)).fetchone()
         listed, due, not_modified = row or (0, 0, 0)
         if listed == summary.listed:

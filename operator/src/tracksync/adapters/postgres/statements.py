@@ -1,4 +1,7 @@
-"""Every SQL statement of the sync, named and explained. Identifiers come from `columns`, values are always bound."""
+"""The SQL statements of the sync but for the merge, named and explained.
+
+Identifiers come from `columns`, values are always bound.
+"""
 
 from __future__ import annotations
 
@@ -6,34 +9,16 @@ from typing import Final
 
 from psycopg.sql import SQL, Composed, Identifier
 
-from tracksync.adapters.postgres.columns import CONTENT_COLUMNS, LISTING_COLUMNS, TRACK_COLUMNS
-from tracksync.core.tracks.model import TOTAL_COLUMNS
+from tracksync.adapters.postgres.columns import LISTING_COLUMNS, TRACK_COLUMNS
 
 STAGED_COLUMNS: Final = ("run_id", "slug", *LISTING_COLUMNS, "state", "etag", "last_modified")
 STAGED_TYPES: Final = ("uuid", "text", "text", "text", "text", "text", "bool", "text", "text", "text", "text")
 """PostgreSQL's types of STAGED_COLUMNS, for binary COPY."""
 
 
-def _names(columns: tuple[str, ...], prefix: str = "") -> Composed:
-    return SQL(", ").join(SQL(prefix) + Identifier(column) for column in columns)
-
-
-def _new_value(column: str) -> Composed:
-    """What the staged item makes of a column: its value, NULL for a proven blank, else what is stored."""
-    name = Identifier(column)
-    if column in LISTING_COLUMNS:
-        return SQL("i.{0}").format(name)
-    cast = SQL("::bigint") if column in TOTAL_COLUMNS else SQL("")
-    text = SQL("(i.dashboard ->> {0}){1}").format(column, cast)
-    return SQL("CASE WHEN i.dashboard ? {0} THEN {1} ELSE t.{2} END").format(column, text, name)
-
-
-def _staged_value(column: str) -> Composed:
-    """Like `_new_value` for a track that is not stored yet."""
-    if column in LISTING_COLUMNS:
-        return SQL("i.{0}").format(Identifier(column))
-    cast = SQL("::bigint") if column in TOTAL_COLUMNS else SQL("")
-    return SQL("(i.dashboard ->> {0}){1}").format(column, cast)
+def names(columns: tuple[str, ...]) -> Composed:
+    """Return the columns as a list of identifiers."""
+    return SQL(", ").join(Identifier(column) for column in columns)
 
 
 # The revision that the database is at; NULL-free, no row when the table is empty.
@@ -55,9 +40,19 @@ WHERE r.state NOT IN ('succeeded', 'completed_with_errors') AND r.source = exclu
 RETURNING epoch, created_at, checkpoint_format, listing
 """)
 
+# Whether another run has seen the whole catalogue since this one's page was read.
+IS_OUTDATED: Final = SQL("""
+SELECT EXISTS (
+    SELECT 1 FROM runs AS r JOIN source_state AS s ON s.source = r.source
+    WHERE r.run_id = %(run_id)s AND s.last_complete_run <> r.run_id
+      AND s.last_complete_at > coalesce(r.listed_at, r.created_at)
+)
+""")
+
 KEEP_CHECKPOINT: Final = SQL("""
 UPDATE runs
-SET checkpoint_format = %(checkpoint_format)s, listing = %(listing)s::jsonb, parser_version = %(parser_version)s
+SET checkpoint_format = %(checkpoint_format)s, listing = %(listing)s::jsonb, parser_version = %(parser_version)s,
+    listed_at = now()
 WHERE run_id = %(run_id)s
 """)
 
@@ -83,7 +78,7 @@ DISCARD_ITEMS: Final = SQL("DELETE FROM sync_items WHERE run_id = %(run_id)s")
 # After a success only the failures are worth keeping; what was merged may be personal and lives in `tracks` alone.
 DISCARD_MERGED_ITEMS: Final = SQL("DELETE FROM sync_items WHERE run_id = %(run_id)s AND state <> 'failed'")
 
-STAGE_ITEMS: Final = SQL("COPY sync_items ({}) FROM STDIN (FORMAT BINARY)").format(_names(STAGED_COLUMNS))
+STAGE_ITEMS: Final = SQL("COPY sync_items ({}) FROM STDIN (FORMAT BINARY)").format(names(STAGED_COLUMNS))
 
 # What is known of the source's dashboards: what decides whether they are due, and what is sent along.
 KNOWN_DASHBOARDS: Final = SQL("""
@@ -112,7 +107,7 @@ SET state = o.state, dashboard = o.dashboard, attempts = i.attempts + 1, error_c
     http_status = o.http_status, next_try = o.next_try, finished_at = now(),
     etag = CASE WHEN o.state = 'fetched' THEN o.etag ELSE i.etag END,
     last_modified = CASE WHEN o.state = 'fetched' THEN o.last_modified ELSE i.last_modified END
-FROM unnest(%(run_ids)s::uuid[], %(slugs)s::text[], %(states)s::text[], %(dashboards)s::jsonb[],
+FROM unnest(%(run_ids)s::uuid[], %(slugs)s::text[], %(states)s::text[], %(dashboards)b::jsonb[],
             %(error_classes)s::text[], %(http_statuses)s::smallint[], %(next_tries)s::timestamptz[], %(etags)s::text[],
             %(last_modifieds)s::text[])
      AS o (run_id, slug, state, dashboard, error_class, http_status, next_try, etag, last_modified)
@@ -132,77 +127,8 @@ IS_CLOSED_AS: Final = SQL("""
 SELECT 1 FROM runs WHERE run_id = %(run_id)s AND epoch = %(epoch)s AND state = %(state)s
 """)
 
-# The staged rows have no statistics yet, and a nested loop over them turns quadratic.
+# A table that was just filled has no statistics yet, and a nested loop over it turns quadratic.
 NO_NESTED_LOOPS: Final = SQL("SET LOCAL enable_nestloop = off")
-
-# Writes the rows that differ and no other; a row that is only listed again counts as reactivated, not as updated.
-UPDATE_TRACKS: Final = SQL("""
-WITH compared AS (
-    SELECT t.id, t.is_active AS was_active, ({is_different}) AS is_different, {new_values}
-    FROM sync_items AS i JOIN tracks AS t ON t.source = %(source)s AND t.slug = i.slug
-    WHERE i.run_id = %(run_id)s
-), changed AS MATERIALIZED (
-    SELECT * FROM compared WHERE is_different OR NOT was_active
-), written AS (
-    UPDATE tracks AS t
-    SET {assignments}, is_active = true, deactivated_at = NULL, last_seen_at = now(),
-        updated_at = CASE WHEN c.is_different THEN now() ELSE t.updated_at END
-    FROM changed AS c WHERE t.id = c.id
-    RETURNING c.was_active, c.is_different
-)
-SELECT count(*), count(*) FILTER (WHERE is_different), count(*) FILTER (WHERE NOT was_active) FROM written
-""").format(
-    is_different=SQL(" OR ").join(
-        SQL("t.{} IS DISTINCT FROM {}").format(Identifier(column), _new_value(column)) for column in CONTENT_COLUMNS
-    ),
-    new_values=SQL(", ").join(
-        SQL("{} AS {}").format(_new_value(column), Identifier(column)) for column in CONTENT_COLUMNS
-    ),
-    assignments=SQL(", ").join(SQL("{0} = c.{0}").format(Identifier(column)) for column in CONTENT_COLUMNS),
-)
-
-# New tracks, in slug order so that two runs that meet take their locks alike.
-INSERT_TRACKS: Final = SQL("""
-INSERT INTO tracks (source, slug, {columns}, last_seen_at)
-SELECT %(source)s, i.slug, {values}, now()
-FROM sync_items AS i
-WHERE i.run_id = %(run_id)s
-  AND NOT EXISTS (SELECT 1 FROM tracks AS t WHERE t.source = %(source)s AND t.slug = i.slug)
-ORDER BY i.slug
-""").format(columns=_names(CONTENT_COLUMNS), values=SQL(", ").join(_staged_value(column) for column in CONTENT_COLUMNS))
-
-# What every attempt of the run found out, in slug order. An item that was not asked for in this run writes nothing.
-# A page that was confirmed is fresh only if it was read once. When a merge is repeated nothing counts twice: it knows
-# the instant of the attempt already.
-WRITE_FRESHNESS: Final = SQL("""
-INSERT INTO track_freshness AS f (track_id, as_of, fetched_at, last_attempt_at, http_status, etag, last_modified,
-                                  attempts, unmodified, last_error_class, parser_version)
-SELECT t.id,
-       CASE i.state WHEN 'fetched' THEN %(planned_start)s::timestamptz END,
-       CASE i.state WHEN 'fetched' THEN i.finished_at END,
-       i.finished_at, i.http_status,
-       CASE i.state WHEN 'fetched' THEN i.etag END,
-       CASE i.state WHEN 'fetched' THEN i.last_modified END,
-       i.attempts,
-       CASE i.state WHEN 'unmodified' THEN 1 ELSE 0 END,
-       i.error_class,
-       CASE i.state WHEN 'fetched' THEN (SELECT coalesce(parser_version, 0) FROM runs WHERE run_id = %(run_id)s)
-                    ELSE 0 END
-FROM sync_items AS i JOIN tracks AS t ON t.source = %(source)s AND t.slug = i.slug
-WHERE i.run_id = %(run_id)s AND i.finished_at IS NOT NULL
-ORDER BY i.slug
-ON CONFLICT (track_id) DO UPDATE
-SET last_attempt_at = excluded.last_attempt_at, http_status = excluded.http_status, attempts = excluded.attempts,
-    last_error_class = excluded.last_error_class,
-    as_of = CASE WHEN excluded.fetched_at IS NOT NULL OR (excluded.unmodified = 1 AND f.as_of IS NOT NULL)
-                 THEN %(planned_start)s ELSE f.as_of END,
-    fetched_at = coalesce(excluded.fetched_at, f.fetched_at),
-    etag = CASE WHEN excluded.fetched_at IS NOT NULL THEN excluded.etag ELSE f.etag END,
-    last_modified = CASE WHEN excluded.fetched_at IS NOT NULL THEN excluded.last_modified ELSE f.last_modified END,
-    unmodified = CASE WHEN excluded.fetched_at IS NOT NULL THEN 0 ELSE f.unmodified + excluded.unmodified END,
-    parser_version = CASE WHEN excluded.fetched_at IS NOT NULL THEN excluded.parser_version ELSE f.parser_version END
-WHERE f.last_attempt_at IS DISTINCT FROM excluded.last_attempt_at
-""")
 
 COUNT_ITEMS: Final = SQL("""
 SELECT count(*), count(*) FILTER (WHERE state <> 'listed'), count(*) FILTER (WHERE state = 'unmodified')
@@ -218,4 +144,4 @@ WHERE (%(source)s::text IS NULL OR source = %(source)s)
   AND (%(include_inactive)s OR is_active)
   AND (%(pattern)s::text IS NULL OR slug ILIKE %(pattern)s OR name ILIKE %(pattern)s OR city ILIKE %(pattern)s
        OR country ILIKE %(pattern)s)
-""").format(columns=_names(TRACK_COLUMNS))
+""").format(columns=names(TRACK_COLUMNS))

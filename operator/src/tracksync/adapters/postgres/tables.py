@@ -2,7 +2,7 @@
 
 Times are `timestamptz`. Rows of `tracks` are never deleted and their ids never change, because other tables point at
 them. `sync_items` is staging area, checkpoint and retry ledger of a run in one. Personal data is in `tracks`, and in
-`sync_items` until the run has ended; in no other table.
+`sync_items` until the run has ended; in no other table. The view `tracks_with_last_seen` is made by a migration alone.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
 from tracksync.core.tracks.model import TEXT_COLUMNS, TOTAL_COLUMNS
 
@@ -100,6 +100,7 @@ RUNS: Final = Table(
     Column("listing", JSONB),
     # The oldest parser that read one of the run's dashboards.
     Column("parser_version", Integer),
+    _moment("listed_at"),
     CheckConstraint("state IN ('running', 'succeeded', 'completed_with_errors', 'failed', 'cancelled')", name="state"),
     CheckConstraint("(state = 'running') = (finished_at IS NULL)", name="finished_at"),
     CheckConstraint("attempt >= 1", name="attempt"),
@@ -165,6 +166,33 @@ TRACK_FRESHNESS: Final = Table(
     CheckConstraint("attempts >= 0", name="attempts"),
     CheckConstraint("unmodified >= 0", name="unmodified"),
     CheckConstraint("parser_version >= 0", name="parser_version"),
+)
+
+# Which tracks a run changed: names of columns, never their values. A run that merges again adds to its own rows.
+CHANGES: Final = Table(
+    "changes",
+    METADATA,
+    Column("run_id", UUID(as_uuid=True), ForeignKey("runs.run_id", ondelete="CASCADE"), primary_key=True),
+    Column("track_id", UUID(as_uuid=True), ForeignKey("tracks.id"), primary_key=True),
+    Column("kind", Text, nullable=False),
+    # Columns of which the run changed the value, sorted; empty for a track that it inserted.
+    Column("fields", ARRAY(Text), nullable=False, server_default=text("'{}'::text[]")),
+    CheckConstraint("kind IN ('inserted', 'updated', 'reactivated', 'deactivated')", name="kind"),
+)
+
+# When a source was completely seen last, one row per source. Written by the merge of an unfiltered run alone.
+SOURCE_STATE: Final = Table(
+    "source_state",
+    METADATA,
+    Column("source", Text, primary_key=True),
+    Column("last_complete_at", DateTime(timezone=True), nullable=False),
+    # No foreign key: it stays known when the run's own row is cleaned up.
+    Column("last_complete_run", UUID(as_uuid=True), nullable=False),
+    # Tracks that the run listed, and active tracks after its merge. More active than listed: some were withheld.
+    Column("listed", Integer, nullable=False),
+    Column("active", Integer, nullable=False),
+    CheckConstraint("listed >= 0", name="listed"),
+    CheckConstraint("active >= 0", name="active"),
 )
 
 # The pace that all users of this database share, one row per registrable domain.

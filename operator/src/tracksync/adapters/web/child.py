@@ -55,9 +55,11 @@ def _warm_up() -> None:
 
 
 def _allow_cpu(seconds: int) -> None:
-    """Let the kernel end this process when the next page takes more CPU time than this, to the next whole second."""
-    used = int(time.process_time()) + 1
-    resource.setrlimit(resource.RLIMIT_CPU, (used + seconds, resource.RLIM_INFINITY))
+    """Let the kernel end this process before the next page has taken more CPU time than this.
+
+    The kernel counts in whole seconds, so it may strike up to one second earlier.
+    """
+    resource.setrlimit(resource.RLIMIT_CPU, (int(time.process_time()) + seconds, resource.RLIM_INFINITY))
 
 
 def _parse(head: dict[str, str], page: bytes) -> dict[str, Any]:

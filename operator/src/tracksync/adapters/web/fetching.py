@@ -7,6 +7,7 @@ from enum import Enum, auto
 from http import HTTPStatus
 from typing import Final
 
+from tracksync.api.source import SourceEntry
 from tracksync.core.tracks.model import Validators
 
 
@@ -100,7 +101,8 @@ class Limits:
     read_seconds: float = 20.0
 
 
-CATALOGUE_LIMITS: Final = Limits(body_bytes=5_000_000, total_seconds=60.0)
+CATALOGUE_LIMITS: Final = Limits(body_bytes=SourceEntry().catalogue_bytes, total_seconds=60.0)
+"""Of a source whose entry says nothing else about its catalogue."""
 DASHBOARD_LIMITS: Final = Limits(body_bytes=1_000_000, total_seconds=30.0)
 ROBOTS_LIMITS: Final = Limits(body_bytes=512 * 2**10, total_seconds=30.0)
 """RFC 9309, section 2.5, asks for at least 500 KiB; what lies beyond is not read."""

@@ -43,9 +43,9 @@ _START_SECONDS: Final = 30.0
 _PAGES_AHEAD: Final = 4
 PAGE_SECONDS: Final = 10.0
 """Wall-clock deadline of one page; the CPU limit strikes first unless the machine is very busy."""
-CPU_SECONDS: Final = 2
-"""CPU limit of one page: it strikes after this and up to one second more, for the kernel counts in whole ones.
-An ordinary page takes a thousandth of a second."""
+CPU_SECONDS: Final = 3
+"""CPU limit of one page: it strikes at the latest after this and up to one second earlier, for the kernel counts in
+whole ones. An ordinary page takes a thousandth of a second."""
 MEMORY_BYTES: Final = 512 * 2**20
 """Address space of the process; a page of the largest size that is fetched needs a tenth of it."""
 

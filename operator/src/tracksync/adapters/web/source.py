@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Self
 
 from tracksync.adapters.web.budget import Ceilings, DomainBudget
@@ -115,7 +116,8 @@ class WebSource:
     async def fetch_listing(self) -> Listing:
         """Fetch and read the catalogue page; the caller judges `Listing.problems`."""
         try:
-            page = await self._fetch(self._entry.catalogue_host, CATALOGUE_LIMITS)
+            limits = replace(CATALOGUE_LIMITS, body_bytes=self._entry.catalogue_bytes)
+            page = await self._fetch(self._entry.catalogue_host, limits)
             if page is None:
                 raise ListingInvalidError("catalogue: not modified, says the source, though nothing was asked")
             return await self._parser.parse_catalogue(page, domain=self._entry.domain)

@@ -45,6 +45,11 @@ class RobotsRules:
 
 
 _TRACK_FIELDS: Final = tuple(field.name for field in fields(ListedTrack))
+_KIND, _STATUS = _TRACK_FIELDS.index("kind"), _TRACK_FIELDS.index("status")
+_STATUS_BY_WORD: Final[dict[str | None, TrackStatus | None]] = {
+    None: None,
+    **{status.value: status for status in TrackStatus},
+}
 
 
 def encode_request(head: Mapping[str, str], page: bytes) -> bytes:
@@ -80,10 +85,13 @@ def listing_from_json(data: Mapping[str, Any]) -> Listing:
 
 
 def _listed_track(values: Sequence[Any]) -> ListedTrack:
-    data = dict(zip(_TRACK_FIELDS, values, strict=True))
-    status = data["status"]
-    kind = TrackKind(data["kind"])
-    return ListedTrack(**{**data, "kind": kind, "status": None if status is None else TrackStatus(status)})
+    """Return the track; by position, because a large catalogue has very many."""
+    if len(values) != len(_TRACK_FIELDS):
+        raise ValueError("a track has other fields")
+    fields_in_order = list(values)
+    fields_in_order[_KIND] = TrackKind(values[_KIND])
+    fields_in_order[_STATUS] = _STATUS_BY_WORD[values[_STATUS]]
+    return ListedTrack(*fields_in_order)
 
 
 def dashboard_to_json(dashboard: Dashboard) -> dict[str, Any]:

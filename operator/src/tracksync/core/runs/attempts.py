@@ -94,6 +94,11 @@ def missing_report(observed: Observed) -> WorkerStatus | None:
     return observed.worker.model_copy(update=told)
 
 
+def final_report(observed: Observed) -> WorkerStatus:
+    """Return the worker's half of the status as its end left it, wherever that was told."""
+    return missing_report(observed) or observed.worker
+
+
 def ending_of(observed: Observed, job_end: JobEnd) -> Ending:
     """Return how the run ended, for a Job that is finished."""
     terminated = _terminated(observed)
@@ -135,7 +140,7 @@ def ending_by_status(observed: Observed, time: datetime) -> Ending | None:
 def _summary(results: Results) -> str:
     return (
         f"{results.listed} tracks listed: {results.inserted} inserted, {results.updated} updated, "
-        f"{results.unchanged} unchanged, {results.failed_items} failed"
+        f"{results.unchanged} unchanged, {results.deactivated} deactivated, {results.failed_items} failed"
     )
 
 

@@ -8,7 +8,9 @@ from tracksync.api.base import Condition, ConditionStatus
 from tracksync.api.identity import ConditionType, Reason
 from tracksync.api.job import OperatorStatus, Phase
 from tracksync.api.result import Outcome
+from tracksync.core.runs.attempts import final_report
 from tracksync.core.runs.model import EmitEvent, Severity, State
+from tracksync.core.runs.withheld import withheld_message
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -76,7 +78,10 @@ def _phase(plan: Plan) -> Phase:
 
 
 def _conditions(observed: Observed, plan: Plan) -> tuple[Condition, ...]:
-    wanted = _ended_conditions(_ending(plan)) if plan.state is State.ENDED else _active_conditions(plan)
+    if plan.state is State.ENDED:
+        wanted = [*_ended_conditions(_ending(plan)), *_withheld_condition(observed, _ending(plan))]
+    else:
+        wanted = _active_conditions(plan)
     known = {condition.type: condition for condition in observed.status.conditions}
     return tuple(_condition(view, before=known.get(view.type.value), observed=observed) for view in wanted)
 
@@ -105,6 +110,17 @@ def _ended_conditions(ending: Ending) -> list[_View]:
         _View(ConditionType.RECONCILING, ConditionStatus.FALSE, Reason.FINISHED, ""),
         _View(ConditionType.STALLED, stalled, ending.reason, "" if done else ending.message),
     ]
+
+
+def _withheld_condition(observed: Observed, ending: Ending) -> list[_View]:
+    """Return what became of the vanished tracks; nothing when the run ended before its merge, so nobody knows."""
+    kind, withheld = ConditionType.DEACTIVATION_WITHHELD, final_report(observed).withheld
+    if withheld is not None:
+        limits = observed.spec.deactivation if observed.spec is not None else None
+        return [_View(kind, ConditionStatus.TRUE, Reason.WITHHELD, withheld_message(withheld, limits))]
+    if ending.outcome in _SUCCESSES:
+        return [_View(kind, ConditionStatus.FALSE, Reason.NOTHING_WITHHELD, "no deactivation was held back")]
+    return []
 
 
 def _condition(view: _View, *, before: Condition | None, observed: Observed) -> Condition:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from tracksync.core.tracks.guards import WithheldReason
     from tracksync.errors import ItemErrorClass
 
 
@@ -279,12 +280,29 @@ class ListingSummary:
 
 @dataclass(frozen=True, slots=True)
 class MergeCounters:
-    """What one merge did to the stored tracks; every number counts transitions."""
+    """What one merge did to the stored tracks; every number counts transitions.
+
+    Attributes:
+        inserted: tracks that were not stored.
+        updated: tracks of which a stored value changed.
+        updated_totals: those of `updated` of which only lifetime totals changed.
+        unchanged: listed tracks that were not touched.
+        reactivated: inactive tracks that are listed again.
+        deactivated: active tracks that vanished from the listing.
+        withheld: active tracks that vanished and stay active, because a guard held.
+        withheld_reasons: which guards held; empty when none did.
+        active_before: active tracks of the source before the merge.
+    """
 
     inserted: int = 0
     updated: int = 0
+    updated_totals: int = 0
     unchanged: int = 0
     reactivated: int = 0
+    deactivated: int = 0
+    withheld: int = 0
+    withheld_reasons: tuple[WithheldReason, ...] = ()
+    active_before: int = 0
 
 
 @dataclass(frozen=True, slots=True)
