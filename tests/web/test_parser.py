@@ -102,10 +102,18 @@ async def test_a_page_beyond_its_deadline_fails_alone_and_the_pages_behind_it_ar
 
 
 async def test_the_kernel_ends_a_page_at_its_cpu_limit() -> None:
-    async with Parser(page_seconds=30.0, cpu_seconds=0) as parser:
+    async with Parser(page_seconds=30.0, cpu_seconds=1) as parser:
         with pytest.raises(PageNotParsedError):
             await parser.parse_dashboard(NESTED, slug="nested")
         assert (await parser.parse_dashboard(page(a_dashboard()), slug="abc")).is_proven
+
+
+async def test_a_child_that_ended_itself_is_waited_for_by_nobody_else(caplog: pytest.LogCaptureFixture) -> None:
+    async with Parser(page_seconds=30.0, cpu_seconds=1) as parser:
+        for _ in range(3):
+            with pytest.raises(PageNotParsedError):
+                await parser.parse_dashboard(NESTED, slug="nested")
+    assert [record.message for record in caplog.records if record.name == "asyncio"] == []
 
 
 async def test_a_child_that_was_killed_from_outside_is_replaced(parser: Parser) -> None:

@@ -131,7 +131,7 @@ async def test_a_file_that_blows_the_parsers_limits_cannot_be_had() -> None:
     )
     async with (
         serving(answers(response(every_rule_for_every_agent)), robots=None) as server,
-        a_gate(server, cpu_seconds=0) as gate,
+        a_gate(server, cpu_seconds=1) as gate,
     ):
         with pytest.raises(RobotsUnknownError, match="time or memory"):
             await gate.enter(HOST)

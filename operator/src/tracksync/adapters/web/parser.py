@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import sys
 from collections import deque
 from contextlib import suppress
@@ -63,7 +65,7 @@ class Parser:
 
     Args:
         page_seconds: wall-clock deadline of a page.
-        cpu_seconds: CPU limit of a page.
+        cpu_seconds: CPU limit of a page, in whole seconds; up to one of them may be missing, see CPU_SECONDS.
         memory_bytes: address space of the process.
     """
 
@@ -242,8 +244,9 @@ async def _read_frame(process: asyncio.subprocess.Process) -> bytes:
 async def _kill(process: asyncio.subprocess.Process) -> None:
     """Kill the process, if it still runs, and wait until it is gone."""
     if process.returncode is None:
+        # Not `process.kill()`: that asks for the exit status first, and asyncio, which waits for it, would miss it.
         with suppress(ProcessLookupError):
-            process.kill()
+            os.kill(process.pid, signal.SIGKILL)
     if process.stdin is not None:
         process.stdin.close()
     await process.wait()
