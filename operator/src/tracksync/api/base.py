@@ -27,7 +27,7 @@ Duration = Annotated[str, Field(min_length=2, max_length=20, pattern=_DURATION_P
 def timedelta_of(duration: str) -> timedelta:
     """Return the span that a `Duration` names; ValueError when it is none."""
     match = re.fullmatch(_DURATION_PATTERN, duration)
-    if match is None:
+    if match is None or not duration:
         raise ValueError(f"{duration!r} is no duration such as 168h, 90m or 1h30m")
     hours, minutes, seconds = (int(part[:-1]) if part else 0 for part in match.groups())
     return timedelta(hours=hours, minutes=minutes, seconds=seconds)
