@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import aclosing
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
@@ -14,8 +15,6 @@ from tracksync.core.tracks.model import Validators
 from tracksync.core.tracks.politeness import retry_after_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
     from tracksync.adapters.web.exchange import Question
     from tracksync.ports import Clock
 
@@ -37,8 +36,12 @@ class Answer:
 
     def chunks(self) -> AsyncGenerator[bytes, None]:
         """Return the body's bytes; to be closed, when it ends and not when it is collected."""
-        # httpcore promises an iterator; it is a generator.
-        return self._response.stream.__aiter__()  # type: ignore[union-attr,return-value]
+        # httpcore promises less than it gives; what cannot be closed here would hold its connection until collected.
+        stream = self._response.stream
+        chunks = stream.__aiter__() if isinstance(stream, AsyncIterable) else None
+        if not isinstance(chunks, AsyncGenerator):
+            raise TypeError("the body of an answer is no asynchronous generator")
+        return chunks
 
 
 class AnswerReader:

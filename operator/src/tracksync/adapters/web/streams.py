@@ -145,7 +145,9 @@ class _Received(asyncio.Protocol):
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport  # type: ignore[assignment]  # a TCP or TLS connection goes both ways
+        if not isinstance(transport, asyncio.Transport):
+            raise TypeError("a connection that does not go both ways")
+        self.transport = transport
 
     @override
     def data_received(self, data: bytes) -> None:

@@ -6,6 +6,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from tracksync.errors import ConfigurationError
+
 revision = "0001"
 down_revision = None
 
@@ -43,7 +45,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Refuse: dropping tracks would lose ids that other tables point at."""
-    raise NotImplementedError("there is no way back from the first revision; drop the database instead")
+    raise ConfigurationError("there is no way back from the first revision; drop the database instead")
 
 
 def _create_tracks() -> None:

@@ -9,6 +9,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from tracksync.errors import ConfigurationError
+
 revision = "0002"
 down_revision = "0001"
 
@@ -36,7 +38,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Refuse: the older checks do not hold for rows that the newer build wrote."""
-    raise NotImplementedError("there is no way back from this revision; restore a backup instead")
+    raise ConfigurationError("there is no way back from this revision; restore a backup instead")
 
 
 def _create_source_domains() -> None:

@@ -9,6 +9,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from tracksync.errors import ConfigurationError
+
 revision = "0003"
 down_revision = "0002"
 
@@ -35,7 +37,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Refuse: dropping the log of changes would lose what runs did."""
-    raise NotImplementedError("there is no way back from this revision; restore a backup instead")
+    raise ConfigurationError("there is no way back from this revision; restore a backup instead")
 
 
 def _create_source_state() -> None:
