@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TEST_ARGS ?=
 
-.PHONY: help setup lock fmt lint types test test-fast test-db test-cluster generate verify cluster cluster-down image demo demo-local bench bench-source test-long mutation clean
+.PHONY: help setup lock fmt lint types test test-fast test-db test-cluster generate verify cluster cluster-down image demo demo-local bench bench-source bench-write test-long mutation clean
 
 help:  ## print this help
 	@awk 'BEGIN {FS = ":.*## "; printf "TrackSync: make TARGET\n\n"} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,11 +23,13 @@ $(STAMP): requirements.lock pyproject.toml
 
 setup: $(STAMP)  ## make the virtual environment (.venv); every other target calls this when needed
 
-lock: $(STAMP)  ## resolve requirements.lock and operator/requirements.lock anew (releases at least a week old)
+lock: $(STAMP)  ## resolve the lock files anew: all, the operator's, the benchmark's peers (releases at least a week old)
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --generate-hashes --python-version 3.11 \
 	  --exclude-newer "$$(date -u -d '7 days ago' +%F)" --no-header --no-annotate --quiet -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 \
 	  --exclude-newer "$$(date -u -d '7 days ago' +%F)" --no-header --no-annotate --quiet -c requirements.lock -o operator/requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --group bench --universal --generate-hashes --python-version 3.11 \
+	  --exclude-newer "$$(date -u -d '7 days ago' +%F)" --no-header --no-annotate --quiet -c requirements.lock -o tests/benchmarks/requirements.lock
 
 fmt: $(STAMP)  ## format the code
 	$(BIN)/ruff format operator tests
@@ -57,8 +59,9 @@ test-cluster: $(STAMP)  ## levels 6 and 7: a real cluster
 	$(BIN)/python -m tests.cluster image --load
 	$(BIN)/python -m pytest --levels=6-7 $(TEST_ARGS)
 
-generate: $(STAMP)  ## write the generated files: CRDs and manifests
+generate: $(STAMP)  ## write the generated files: CRDs, manifests, reference of the command line
 	$(BIN)/tracksync admin crd --output-dir crds
+	$(BIN)/tracksync admin docs --output-dir docs/reference
 	$(BIN)/tracksync admin install --image tracksync.local/tracksync:dev > manifests/install.yaml
 
 verify: $(STAMP)  ## regenerate, then lint and type-check, then fail on any difference
@@ -91,7 +94,19 @@ bench-source: $(STAMP)  ## benchmarks of the source side, no cluster; OUT=file.j
 	$(BIN)/python -m tests.benchmarks.source_main $(if $(OUT),--out $(OUT)) $(if $(FULL),--full) $(if $(ONLY),--only $(ONLY)) \
 	  $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(TRACKS),--tracks $(TRACKS))
 
-test-long: $(STAMP)  ## long forms: parser fuzzing with 2,000 examples a test, then mutation testing (half an hour)
+$(VENV)/.bench-installed: tests/benchmarks/requirements.lock $(STAMP)
+	@echo "bench-write: installing the peers from tests/benchmarks/requirements.lock (hashes checked)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/benchmarks/requirements.lock
+	@touch $@
+
+bench-write: $(VENV)/.bench-installed  ## the write path beside COPY, the plan's way and dlt; N=rows, OUT=file.json, ROUNDS=n, ONLY="name ..", DOCS=1
+	$(BIN)/python -m tests.benchmarks.write_main $(if $(N),--rows $(N)) $(if $(OUT),--out $(OUT)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
+	  $(if $(ONLY),--only $(ONLY)) $(if $(DOCS),--docs) $(if $(EMBEDDED),--embedded) $(if $(FULL_PAGE_WRITES),--full-page-writes $(FULL_PAGE_WRITES)) \
+	  $(if $(CHECKPOINTS),--checkpoints $(CHECKPOINTS))
+
+test-long: $(STAMP)  ## long forms: 1,500 generated histories, a million ledger items, 2,000 fuzz examples, mutation testing (an hour)
+	TRACKSYNC_TEST_HISTORIES=20 $(BIN)/python -m pytest tests/histories $(TEST_ARGS)
+	TRACKSYNC_TEST_HISTORY_ITEMS=1000000 $(BIN)/python -m pytest tests/database/test_history.py $(TEST_ARGS)
 	TRACKSYNC_TEST_FUZZ_EXAMPLES=2000 $(BIN)/python -m pytest tests/web/test_fuzz.py $(TEST_ARGS)
 	$(MAKE) --no-print-directory mutation
 

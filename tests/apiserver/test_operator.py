@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tests.apiserver.conftest import Run, wait_for
+from tracksync.api.base import format_timestamp
 from tracksync.api.identity import FINALIZER, JOB_KIND
 from tracksync.core.runs.naming import job_name
 
@@ -28,10 +30,21 @@ def delete(run: Run, *, wait: bool = True) -> None:
     run.control.kubectl("-n", run.namespace, "delete", "tsj", run.name, f"--wait={'true' if wait else 'false'}")
 
 
-def end_pod(run: Run, exit_code: int, message: str = "") -> None:
+def end_pod(run: Run, exit_code: int, message: str = "", *, attempt: int = 1) -> None:
     """Write the pod's status as the kubelet does when the container has ended."""
-    pod = until_pod(run)["metadata"]["name"]
-    terminated = {"exitCode": exit_code, "message": message, "startedAt": None, "finishedAt": "2026-01-31T02:00:00Z"}
+    label = {"tracksync.io/attempt": str(attempt)}
+
+    def found() -> list[str]:
+        return [pod["metadata"]["name"] for pod in run.pods() if label.items() <= pod["metadata"]["labels"].items()]
+
+    wait_for(lambda: len(found()) == 1, run.jobs)
+    [pod] = found()
+    terminated = {
+        "exitCode": exit_code,
+        "message": message,
+        "startedAt": None,
+        "finishedAt": format_timestamp(datetime.now(UTC)),
+    }
     container = {
         "name": "worker",
         "image": "x",

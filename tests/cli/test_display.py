@@ -6,6 +6,7 @@ import io
 import re
 from datetime import timedelta
 
+import pytest
 from rich.console import Console
 
 from tests.support.clocks import START
@@ -68,3 +69,8 @@ async def test_on_a_terminal_each_stage_keeps_its_bar_with_what_it_came_to() -> 
     assert re.search(r"catalogue .* 9/9 ", last)
     assert re.search(r"metadata .* 9/9  1 failed  1 retried  70 skipped", last)
     assert re.search(r"merge .* 0/9", last)
+
+
+@pytest.mark.parametrize("kind", [BarDisplay, LineDisplay])
+async def test_nobody_can_go_on_with_a_run_on_a_terminal(kind: type[BarDisplay | LineDisplay]) -> None:
+    assert await kind(Console(file=io.StringIO())).is_abandoned() is True

@@ -11,10 +11,12 @@ from tests.worker.running import a_request
 from tracksync.api.deactivation import DeactivationPolicy
 from tracksync.api.job import Results, WithheldStatus, WorkerStatus
 from tracksync.api.source import SourceEntry
+from tracksync.api.spec import SyncMode
 from tracksync.cli.options import Deactivation, RunOutput
 from tracksync.cli.sync import SyncReport, SyncWish, run_request, show, source_entry
 from tracksync.core.tracks.freshness import Refresh
 from tracksync.core.tracks.guards import DeactivationGuard
+from tracksync.core.tracks.plan import RunMode
 from tracksync.errors import SettingsError
 from tracksync.liverc.version import PARSER_VERSION
 from tracksync.worker.ending import completed, result_of
@@ -154,6 +156,25 @@ def test_single_tracks_are_named_by_option() -> None:
 def test_an_unusable_wish_about_vanished_or_single_tracks_is_refused_by_option(wish: SyncWish, option: str) -> None:
     with pytest.raises(SettingsError, match=option):
         run_request(wish, SourceEntry(), database_setting="--data-dir")
+
+
+def test_options_say_whether_tracks_are_written_and_how() -> None:
+    wish = SyncWish(mode=SyncMode.PLAN, batch_size=7, max_failed_percent=1, history_days=90)
+    request = run_request(wish, SourceEntry(), database_setting="--data-dir")
+    assert (request.mode, request.batch_size, request.max_failed_percent, request.keep_days) == (RunMode.PLAN, 7, 1, 90)
+    request = run_request(SyncWish(), SourceEntry(), database_setting="--data-dir")
+    assert (request.mode, request.batch_size, request.max_failed_percent) == (RunMode.APPLY, 500, 10)
+    assert request.keep_days == 30
+
+
+def test_the_text_of_a_plan_says_how_to_see_it(capsys: pytest.CaptureFixture[str]) -> None:
+    results = Results(listed=3, inserted=3)
+    result = result_of(completed(results, is_plan=True), a_request().identity, WorkerStatus(results=results))
+    show(SyncReport(result, 1, 0, RunMode.PLAN), RunOutput.TEXT)
+    out, _ = capsys.readouterr()
+    assert "a plan, no track was touched; 3 tracks listed: 3 inserted" in out
+    assert f"`tracksync report {result.run_id}` lists what would change" in out
+    assert json.loads(SyncReport(result, 1, 0, RunMode.PLAN).as_json())["reason"] == "Planned"
 
 
 def a_report(*reasons: str) -> SyncReport:

@@ -22,7 +22,7 @@ def rights(role: dict[str, Any]) -> set[str]:
 
 def test_the_operator_may_do_what_its_methods_declare_and_nothing_else() -> None:
     assert rights(documents()["ClusterRole", "tracksync-operator"]) == {
-        *(f"{verb} tracksyncjobs" for verb in ("get", "list", "watch", "patch")),
+        *(f"{verb} tracksyncjobs" for verb in ("get", "list", "watch", "patch", "delete")),
         "patch tracksyncjobs/status",
         "update tracksyncjobs/finalizers",
         *(f"{verb} jobs" for verb in ("get", "list", "watch", "create", "patch", "delete")),

@@ -52,7 +52,7 @@ async def cancellation(rig: Rig) -> None:
     await rig.settle()
     rig.start_pod()
     await rig.settle()
-    rig.cluster.delete_run(KEY)
+    rig.cluster.remove_run(KEY)
     await rig.settle()
     rig.cluster.end_deletion()
     await rig.settle()
@@ -125,7 +125,7 @@ async def test_deleting_a_running_run_waits_for_its_pod() -> None:
     await rig.settle()
     rig.start_pod()
     await rig.settle()
-    rig.cluster.delete_run(KEY)
+    rig.cluster.remove_run(KEY)
     await rig.settle()
     assert (rig.status["phase"], KEY in rig.cluster.runs) == ("Cancelling", True)
     rig.cluster.end_deletion()
@@ -137,7 +137,7 @@ async def test_deleting_a_run_is_bounded_even_when_its_pod_never_ends() -> None:
     rig = Rig()
     await rig.settle()
     rig.start_pod()
-    rig.cluster.delete_run(KEY)
+    rig.cluster.remove_run(KEY)
     await rig.settle()
     rig.clock.advance(40)
     await rig.settle()
@@ -146,7 +146,7 @@ async def test_deleting_a_run_is_bounded_even_when_its_pod_never_ends() -> None:
 
 async def test_a_run_that_is_deleted_before_it_was_seen_is_let_alone() -> None:
     rig = Rig()
-    rig.cluster.delete_run(KEY)
+    rig.cluster.remove_run(KEY)
     assert KEY not in rig.cluster.runs
     await rig.settle()
     assert not rig.cluster.jobs
@@ -228,7 +228,7 @@ async def test_a_pod_that_only_carries_our_label_is_not_believed() -> None:
     rig.cluster.pods[pod]["metadata"]["ownerReferences"][0]["uid"] = "another"  # type: ignore[index,call-overload]
     rig.cluster.end_job(rig.job, succeeded=True)
     await rig.settle()
-    assert rig.condition("Succeeded") == "False/ResultMissing"
+    assert rig.condition("Running") == "False/ResultMissing"
 
 
 async def test_a_changed_deadline_reaches_the_job() -> None:
@@ -245,7 +245,7 @@ async def test_a_new_run_under_an_old_name_has_its_own_job() -> None:
     rig = Rig()
     await rig.settle()
     old = rig.job
-    rig.cluster.delete_run(KEY)
+    rig.cluster.remove_run(KEY)
     rig.clock.advance(40)
     await rig.settle()
     rig.cluster.add_run(KEY, dict(SPEC))

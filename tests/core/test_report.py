@@ -36,6 +36,17 @@ def test_the_number_of_failures_a_run_may_lose(due: int, listed: int, allowed: i
     assert too_many_failed(allowed + 1, due, listed=listed)
 
 
+@pytest.mark.parametrize(
+    ("max_percent", "allowed"),
+    [(0, 2), (1, 2), (10, 20), (50, 100), (100, 199)],
+    ids=["two in any case", "two are more", "the default", "half", "never all of them"],
+)
+def test_the_share_may_be_another_one(max_percent: int, allowed: int) -> None:
+    assert allowed_failures(200, listed=200, max_percent=max_percent) == allowed
+    assert not too_many_failed(allowed, 200, listed=200, max_percent=max_percent)
+    assert too_many_failed(allowed + 1, 200, listed=200, max_percent=max_percent)
+
+
 @given(due=st.integers(min_value=30, max_value=10**6), failed=st.integers(min_value=0, max_value=10**6))
 def test_of_many_due_dashboards_more_than_the_share_is_too_many(due: int, failed: int) -> None:
     assert too_many_failed(failed, due, listed=due) == (failed * 100 > due * MAX_FAILED_PERCENT)

@@ -113,6 +113,17 @@ def test_ctrl_c_in_the_metadata_stage_rolls_back_and_says_so(database_url: str) 
     assert (left, states) == ((0, 0), [("cancelled", "Cancelled")])
 
 
+def test_a_plan_writes_no_track_and_its_report_lists_what_would_change(database_url: str) -> None:
+    with a_simulator() as url:
+        planned = a_sync(url, "--database-url", database_url, "--plan")
+    document = json.loads(planned.stdout)
+    assert (planned.returncode, document["reason"], document["inserted"]) == (0, "Planned", TRACKS)
+    assert count_tracks(database_url) == 0
+    report = tracksync("report", document["runId"], TRACKSYNC_DATABASE_URL=database_url)
+    assert report.stdout.startswith("Plan local\n")
+    assert report.stdout.count("inserted") > TRACKS
+
+
 def test_tracks_are_found_and_shown_in_every_form(database_url: str) -> None:
     with a_simulator() as url:
         a_sync(url, "--database-url", database_url)
@@ -132,3 +143,25 @@ def test_a_reader_that_leaves_early_causes_no_traceback(database_url: str) -> No
     command = f"'{TRACKSYNC}' tracks --output json --database-url '{database_url}' | true"
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr
+
+
+def test_a_run_on_a_source_that_another_run_holds_ends_with_code_70_and_says_what_to_do(database_url: str) -> None:
+    hold = """
+    INSERT INTO leases VALUES ('liverc', '6c9bd7a0-0000-4000-8000-000000000001', 1, now(), now() + interval '50 s')
+    """
+    with psycopg.connect(database_url, autocommit=True) as connection, a_simulator() as url:
+        connection.execute(hold)
+        command = [TRACKSYNC, "run", "--source-url", url, "--database-url", database_url]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            while process.poll() is None:
+                connection.execute("UPDATE leases SET expires_at = clock_timestamp() + interval '60 s'")
+                try:
+                    process.wait(0.5)
+                except subprocess.TimeoutExpired:
+                    continue
+            assert process.stderr is not None
+            told = " ".join(process.stderr.read().split())
+    assert process.returncode == 70
+    assert "6c9bd7a0-0000-4000-8000-000000000001 holds the lease of the source 'liverc'" in told
+    assert "Wait for the named run, or stop it" in told
+    assert count_tracks(database_url) == 0

@@ -15,7 +15,14 @@ from tracksync.adapters.postgres import failures
 from tracksync.adapters.postgres.database import PostgresDatabase
 from tracksync.adapters.postgres.migrate import migrate
 from tracksync.adapters.postgres.url import connection_parameters
-from tracksync.errors import DatabaseCredentialsError, DatabaseUnavailableError, TrackSyncError
+from tracksync.errors import (
+    DatabaseCapacityError,
+    DatabaseCredentialsError,
+    DatabaseLoginError,
+    DatabaseUnavailableError,
+    StatementTimeoutError,
+    TrackSyncError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -164,16 +171,18 @@ def test_a_host_elsewhere_must_prove_its_name_unless_the_url_says_otherwise(url:
 @pytest.mark.parametrize(
     ("text", "kind"),
     [
-        ('connection failed: FATAL:  password authentication failed for user "x"', DatabaseCredentialsError),
-        ('connection failed: FATAL:  role "x" does not exist', DatabaseCredentialsError),
-        ('connection failed: FATAL:  role "x" is not permitted to log in', DatabaseCredentialsError),
+        ('connection failed: FATAL:  password authentication failed for user "x"', DatabaseLoginError),
+        ('connection failed: FATAL:  role "x" does not exist', DatabaseLoginError),
+        ('connection failed: FATAL:  role "x" is not permitted to log in', DatabaseLoginError),
         ('FATAL:  no pg_hba.conf entry for host "10.0.0.5", user "x"', DatabaseCredentialsError),
         ('FATAL:  Peer authentication failed for user "x"', DatabaseCredentialsError),
         ('FATAL:  permission denied for database "x"', DatabaseCredentialsError),
         ("server does not support SSL, but SSL was required", DatabaseCredentialsError),
         ("SSL error: certificate verify failed", DatabaseCredentialsError),
         ('server certificate for "a" does not match host name "b"', DatabaseCredentialsError),
-        ("FATAL:  sorry, too many clients already", DatabaseUnavailableError),
+        ("FATAL:  sorry, too many clients already", DatabaseCapacityError),
+        ('FATAL:  too many connections for role "x"', DatabaseCapacityError),
+        ("FATAL:  no more connections allowed (max_client_conn)", DatabaseCapacityError),
         ("FATAL:  the database system is starting up", DatabaseUnavailableError),
         ('could not translate host name "x" to address', DatabaseUnavailableError),
         ("Connection refused", DatabaseUnavailableError),
@@ -187,11 +196,12 @@ def test_each_refusal_has_its_class(text: str, kind: type[TrackSyncError]) -> No
 @pytest.mark.parametrize(
     ("error", "kind", "word"),
     [
-        (psycopg.errors.DiskFull, DatabaseUnavailableError, "disk is full"),
-        (psycopg.errors.TooManyConnections, DatabaseUnavailableError, "too many connections"),
+        (psycopg.errors.DiskFull, DatabaseCapacityError, "disk is full"),
+        (psycopg.errors.TooManyConnections, DatabaseCapacityError, "too many connections"),
         (psycopg.errors.DeadlockDetected, DatabaseUnavailableError, "deadlock"),
         (psycopg.errors.SerializationFailure, DatabaseUnavailableError, "40001"),
-        (psycopg.errors.QueryCanceled, DatabaseUnavailableError, "took too long"),
+        (psycopg.errors.OutOfMemory, DatabaseCapacityError, "memory"),
+        (psycopg.errors.QueryCanceled, StatementTimeoutError, "took too long"),
         (psycopg.errors.LockNotAvailable, DatabaseUnavailableError, "lock"),
         (psycopg.errors.AdminShutdown, DatabaseUnavailableError, "admin"),
         (psycopg.errors.ReadOnlySqlTransaction, DatabaseUnavailableError, "read-only"),

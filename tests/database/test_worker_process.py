@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -81,6 +82,46 @@ def test_a_signal_in_the_metadata_stage_ends_with_code_50_and_unchanged_tracks(
     assert count_tracks(database_url) == 0
     with psycopg.connect(database_url) as connection:
         assert connection.execute("SELECT state FROM runs").fetchall() == [("cancelled",)]
+
+
+def count_fetched(database_url: str) -> int:
+    with psycopg.connect(database_url) as connection:
+        row = connection.execute("SELECT count(*) FROM sync_items WHERE state = 'fetched'").fetchone()
+    return row[0] if row is not None else 0
+
+
+def test_a_worker_that_is_stopped_keeps_what_it_fetched_and_the_next_one_asks_for_the_rest_only(
+    tmp_path: Path, database_url: str
+) -> None:
+    with a_simulator("--pause-at", "20") as url:
+        environment = an_environment(tmp_path, url, database_url, write={"batchSize": 1})
+        with subprocess.Popen([TRACKSYNC, "worker"], env=environment, stderr=subprocess.DEVNULL) as process:
+            deadline = monotonic() + 20
+            while count_fetched(database_url) < 5:
+                assert (monotonic() < deadline, process.poll()) == (True, None)
+            process.terminate()
+            process.wait(timeout=20)
+    kept = count_fetched(database_url)
+    assert (process.returncode, last_word(tmp_path).outcome) == (50, Outcome.CANCELLED)
+    assert (kept >= 5, count_tracks(database_url)) == (True, 0)
+    with a_simulator() as url:
+        code, _ = run_worker_process(an_environment(tmp_path, url, database_url))
+    results = last_word(tmp_path).status.results
+    assert (code, count_tracks(database_url)) == (0, TRACKS)
+    assert results is not None
+    assert (results.requests - results.robots_requests, results.fetched) == (TRACKS - kept, TRACKS)
+
+
+def test_a_plan_fetches_everything_writes_no_track_and_says_what_it_would_do(tmp_path: Path, database_url: str) -> None:
+    with a_simulator() as url:
+        code, _ = run_worker_process(an_environment(tmp_path, url, database_url, mode="Plan"))
+    word = last_word(tmp_path)
+    assert (code, word.outcome, word.reason) == (0, Outcome.SUCCEEDED, "Planned")
+    assert word.status.results is not None
+    assert (word.status.results.inserted, count_tracks(database_url)) == (TRACKS, 0)
+    with psycopg.connect(database_url) as connection:
+        planned = connection.execute("SELECT mode, state, (SELECT count(*) FROM planned_changes) FROM runs").fetchall()
+    assert planned == [("plan", "succeeded", TRACKS)]
 
 
 def test_a_killed_worker_leaves_the_tracks_alone_and_the_next_one_finishes_the_run(

@@ -19,9 +19,9 @@ from tracksync.adapters.clock import SystemClock
 from tracksync.adapters.memory import MemoryProgress
 from tracksync.adapters.postgres.database import PostgresDatabase
 from tracksync.adapters.web import source, transport
-from tracksync.api.job import DeactivationSpec, MetadataSpec
 from tracksync.api.result import WorkerResult
 from tracksync.api.source import SourceEntry
+from tracksync.api.spec import DeactivationSpec, MetadataSpec
 from tracksync.ports import RunIdentity
 from tracksync.worker.model import RunRequest, WorkerPorts, guard_of, refresh_of
 from tracksync.worker.run import run_sync

@@ -202,7 +202,7 @@ async def test_H12_half_of_the_list_gone_is_withheld_the_rest_is_applied_and_an_
     assert sum(row["is_active"] for row in after.values()) == listed
     gone = [slug for slug, row in after.items() if not row["is_active"]]
     assert all(after[slug]["deactivated_at"] is not None for slug in gone)
-    kept = {"is_active", "deactivated_at", "last_seen_at"}
+    kept = {"is_active", "deactivated_at", "missing_since", "last_seen_at"}
     assert not [slug for slug in gone if _without(after[slug], kept) != _without(tracks[slug], kept)]
     # Once the list is whole again, those that are really there come back with the ids that they had.
     changing_site.switch(catalogue_fault="none")

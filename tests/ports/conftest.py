@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -12,20 +12,25 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from tests.support.postgres import PostgresServer, fetch_all, postgres_server
+from tests.support.store import a_run
 from tracksync.adapters.memory import ManualClock, MemoryDatabase
 from tracksync.adapters.memory_source import MemoryPace, MemoryRobots
+from tracksync.adapters.memory_tables import Run
 from tracksync.adapters.postgres.database import PostgresDatabase
+from tracksync.api.result import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
-    from datetime import timedelta
 
     from tracksync.ports import RobotsCache, RunIdentity, RunTicket, SharedPace
 
 __all__ = ["database_url", "migrated_url", "postgres_server", "store"]
 
 DOMAIN = "example.org"
-EMPTY = "TRUNCATE tracks, runs, sync_items, track_freshness, changes, source_state, source_domains, robots"
+EMPTY = (
+    "TRUNCATE tracks, runs, leases, sync_items, sync_new_tracks, track_freshness, track_activity, changes,"
+    " planned_changes, source_state, source_domains, robots"
+)
 FRESHNESS = """
 SELECT f.as_of, f.fetched_at, f.last_attempt_at, f.http_status, f.etag, f.last_modified, f.attempts, f.unmodified,
        f.last_error_class, f.parser_version
@@ -35,6 +40,18 @@ CHANGES = """
 SELECT t.slug, c.kind, c.fields FROM changes AS c JOIN tracks AS t ON t.id = c.track_id
 WHERE c.run_id = %s AND t.source = %s
 """
+OTHER_RUN = """
+INSERT INTO runs (run_id, name, namespace, source, state, attempt, epoch, finished_at, merged_at)
+VALUES (%s, 'other', 'ns', %s, 'failed', 1, 1, now(), now() + interval '1 second')
+"""
+BEFORE = """
+SELECT t.slug, c.before FROM changes AS c JOIN tracks AS t ON t.id = c.track_id WHERE c.run_id = %s AND t.source = %s
+"""
+ACTIVITY = """
+SELECT a.status, a.has_video, a.event_name, a.active_at, a.precision
+FROM track_activity AS a JOIN tracks AS t ON t.id = a.track_id WHERE t.source = 'liverc' AND t.slug = %s
+"""
+PLANNED = 'SELECT slug, kind, fields FROM planned_changes WHERE run_id = %s ORDER BY slug COLLATE "C"'
 SOURCE_STATE_COLUMNS = ("last_complete_at", "last_complete_run", "listed", "active")
 SOURCE_STATE = "SELECT last_complete_at, last_complete_run::text, listed, active FROM source_state WHERE source = %s"
 FRESHNESS_COLUMNS = (
@@ -129,6 +146,17 @@ class Store:
         assert isinstance(self.database, MemoryDatabase)
         del self.database.items[run_id][slug]
 
+    def overtake(self, ticket: RunTicket) -> None:
+        """Let it look as if another run had merged into the source meanwhile, which the lease keeps from happening."""
+        identity = a_run(source=ticket.identity.source)
+        if self.url is not None:
+            fetch_all(self.url, OTHER_RUN, identity.run_id, identity.source)
+            return
+        assert isinstance(self.database, MemoryDatabase)
+        now = self.database.clock.now()
+        later = now + timedelta(seconds=1)
+        self.database.runs[identity.run_id] = Run(identity, 1, now, outcome=Outcome.FAILED, merged_at=later)
+
     def changes_of(self, run: RunIdentity) -> dict[str, tuple[str, list[str]]]:
         """Return what the run logged: kind and fields by slug."""
         run_id, source = run.run_id, run.source
@@ -141,6 +169,58 @@ class Store:
 
     def changes(self, ticket: RunTicket) -> dict[str, tuple[str, list[str]]]:
         return self.changes_of(ticket.identity)
+
+    def before_of(self, run: RunIdentity) -> dict[str, object]:
+        """Return what the run logged of what was before, by slug."""
+        if self.url is not None:
+            return dict(fetch_all(self.url, BEFORE, run.run_id, run.source))
+        assert isinstance(self.database, MemoryDatabase)
+        logged = self.database.changes.items()
+        return {slug: row.before for (key, owner, slug), row in logged if (key, owner) == (run.run_id, run.source)}
+
+    def forget_hashes(self) -> None:
+        """Let the rows be as an older build wrote them."""
+        if self.url is not None:
+            fetch_all(self.url, "UPDATE tracks SET listing_hash = NULL, metadata_hash = NULL")
+            return
+        assert isinstance(self.database, MemoryDatabase)
+        for row in self.database.notes.values():
+            row.listing_hash = row.metadata_hash = None
+
+    def missing(self) -> set[str]:
+        """Return the slugs of the tracks that are known to be missing."""
+        if self.url is not None:
+            return {slug for (slug,) in fetch_all(self.url, "SELECT slug FROM tracks WHERE missing_since IS NOT NULL")}
+        assert isinstance(self.database, MemoryDatabase)
+        return {slug for (_, slug), row in self.database.notes.items() if row.missing_since is not None}
+
+    def activity(self, slug: str) -> tuple[object, ...] | None:
+        """Return status, video, event, instant and precision as stored; None when nothing is."""
+        if self.url is not None:
+            rows = fetch_all(self.url, ACTIVITY, slug)
+            return rows[0] if rows else None
+        assert isinstance(self.database, MemoryDatabase)
+        row = self.database.activity.get(("liverc", slug))
+        if row is None:
+            return None
+        instant = (row.instant.at, row.instant.precision) if row.instant is not None else (None, None)
+        return (row.status, row.has_video, row.event_name, *instant)
+
+    def merged(self, run: RunIdentity) -> object:
+        """Return what the run's merge wrote of itself."""
+        if self.url is not None:
+            ((document,),) = fetch_all(self.url, "SELECT merged FROM runs WHERE run_id = %s", run.run_id)
+            return document
+        assert isinstance(self.database, MemoryDatabase)
+        return self.database.runs[run.run_id].merged
+
+    def planned(self, run: RunIdentity) -> list[tuple[str, str, list[str]]]:
+        """Return what is kept of the run's plan."""
+        if self.url is not None:
+            return fetch_all(self.url, PLANNED, run.run_id)  # type: ignore[return-value]  # three columns
+        assert isinstance(self.database, MemoryDatabase)
+        rows = self.database.planned_changes[run.run_id]
+        return [(row.slug, row.kind, list(row.fields)) for row in rows]
 
     def source_state(self, source: str = "liverc") -> dict[str, Any] | None:
         """Return the row of `source_state`, with the run's id as text; None when there is none."""

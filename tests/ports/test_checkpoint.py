@@ -15,6 +15,7 @@ from tests.support.store import (
     WEEKLY,
     a_listing,
     a_run,
+    expire_leases,
     failed,
     fetched,
     staged,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from tracksync.ports import RunTicket
 
 OUTCOMES: list[ItemResult] = [fetched("a", city="Bern"), failed("b", http_status=404), unmodified("c")]
-GOOD = {"listed": 4, "skippedRows": 0, "duplicates": 0}
+GOOD = {"listed": 4, "skippedRows": 0, "duplicates": 0, "staged": 4, "vanished": 0}
 
 
 async def half_done(store: Store) -> RunTicket:
@@ -62,28 +63,31 @@ async def test_a_run_that_crashed_goes_on_with_what_it_had(store: Store) -> None
     assert (new.epoch, new.planned_start, new.checkpoint) == (
         2,
         old.planned_start,
-        ListingSummary(4, due=4, not_modified=1),
+        ListingSummary(4, due=4, not_modified=1, staged=4),
     )
     assert await waiting(store.database, new) == ["b", "d"]
 
 
-async def test_a_checkpoint_that_another_run_has_overtaken_is_not_gone_on_with(store: Store) -> None:
+@pytest.mark.parametrize("is_filtered", [False, True])
+async def test_a_checkpoint_is_not_gone_on_with_once_another_run_has_merged(store: Store, *, is_filtered: bool) -> None:
     old = await half_done(store)
     store.pass_time()
-    await synced(store.database, a_listing("a", "e"))
+    await synced(store.database, a_listing("a", "e"), is_filtered=is_filtered)
+    await expire_leases(store.database)
     new = await reopened(store, old)
-    assert (new.epoch, new.checkpoint) == (2, None)
+    assert (new.epoch, new.checkpoint) == (3, None)
     assert await waiting(store.database, new) == []
 
 
-async def test_a_run_that_was_closed_with_its_checkpoint_goes_on_with_it(store: Store) -> None:
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.CANCELLED])
+async def test_a_run_that_was_closed_with_its_checkpoint_goes_on_with_it(store: Store, outcome: Outcome) -> None:
     old = await half_done(store)
-    await close(store, old, Outcome.FAILED, keep_checkpoint=True)
+    await close(store, old, outcome, keep_checkpoint=True)
     new = await reopened(store, old)
     assert (new.epoch, new.planned_start, new.checkpoint) == (
         2,
         old.planned_start,
-        ListingSummary(4, due=4, not_modified=1),
+        ListingSummary(4, due=4, not_modified=1, staged=4),
     )
     assert await waiting(store.database, new) == ["b", "d"]
 
@@ -93,18 +97,13 @@ async def test_a_checkpoint_outlives_any_number_of_epochs(store: Store) -> None:
     for epoch in (2, 3, 4):
         await close(store, ticket, Outcome.FAILED, keep_checkpoint=True)
         ticket = await reopened(store, ticket)
-        assert (ticket.epoch, ticket.checkpoint) == (epoch, ListingSummary(4, due=4, not_modified=1))
+        assert (ticket.epoch, ticket.checkpoint) == (epoch, ListingSummary(4, due=4, not_modified=1, staged=4))
 
 
-@pytest.mark.parametrize(
-    ("outcome", "keep_checkpoint"),
-    [(Outcome.FAILED, False), (Outcome.CANCELLED, False), (Outcome.CANCELLED, True)],
-)
-async def test_a_run_that_was_closed_without_its_checkpoint_starts_from_zero(
-    store: Store, outcome: Outcome, *, keep_checkpoint: bool
-) -> None:
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.CANCELLED])
+async def test_a_run_that_was_closed_without_its_checkpoint_starts_from_zero(store: Store, outcome: Outcome) -> None:
     old = await half_done(store)
-    await close(store, old, outcome, keep_checkpoint=keep_checkpoint)
+    await close(store, old, outcome, keep_checkpoint=False)
     new = await reopened(store, old)
     assert (new.epoch, new.planned_start, new.checkpoint) == (2, old.planned_start, None)
     assert await waiting(store.database, new) == []
@@ -136,7 +135,7 @@ async def test_another_spec_starts_from_zero_and_the_first_one_does_not_come_bac
         pytest.param(CHECKPOINT_FORMAT, {**GOOD, "listed": "4"}, id="text for a number"),
         pytest.param(CHECKPOINT_FORMAT, {**GOOD, "listed": True}, id="a truth for a number"),
         pytest.param(CHECKPOINT_FORMAT, {**GOOD, "duplicates": -1}, id="below zero"),
-        pytest.param(CHECKPOINT_FORMAT, {**GOOD, "listed": 5}, id="another number of tracks"),
+        pytest.param(CHECKPOINT_FORMAT, {**GOOD, "staged": 5}, id="another number of items"),
     ],
 )
 async def test_a_checkpoint_that_cannot_be_read_means_to_start_from_zero(
@@ -152,7 +151,7 @@ async def test_a_checkpoint_that_cannot_be_read_means_to_start_from_zero(
 async def test_the_checkpoint_that_the_spoiling_test_writes_can_be_read(store: Store) -> None:
     old = await half_done(store)
     store.spoil(old, checkpoint_format=CHECKPOINT_FORMAT, listing=GOOD)
-    assert (await reopened(store, old)).checkpoint == ListingSummary(4, due=4, not_modified=1)
+    assert (await reopened(store, old)).checkpoint == ListingSummary(4, due=4, not_modified=1, staged=4)
 
 
 async def test_a_checkpoint_of_which_an_item_is_lost_means_to_start_from_zero(store: Store) -> None:
@@ -166,7 +165,9 @@ async def test_a_checkpoint_of_which_an_item_is_lost_means_to_start_from_zero(st
 async def test_the_checkpoint_tells_what_the_catalogue_page_had(store: Store) -> None:
     skipped = tuple(SkippedRow(SkipReason.EMPTY_NAME, position) for position in (3, 7))
     ticket = await staged(store.database, Listing(a_listing("a", "b").tracks, skipped, duplicates=5))
-    assert (await reopened(store, ticket)).checkpoint == ListingSummary(2, skipped_rows=2, duplicates=5, due=2)
+    assert (await reopened(store, ticket)).checkpoint == ListingSummary(
+        2, skipped_rows=2, duplicates=5, due=2, staged=2
+    )
 
 
 async def test_what_failed_waits_again_with_no_attempt_counted_and_with_its_validators(store: Store) -> None:
@@ -189,7 +190,7 @@ async def test_what_was_not_due_is_not_asked_for_by_a_later_epoch_either(store: 
     old = await staged(store.database, a_listing("a", "new"), refresh=WEEKLY)
     new = await reopened(store, old)
     assert await waiting(store.database, new) == ["new"]
-    assert new.checkpoint == ListingSummary(2, due=1)
+    assert new.checkpoint == ListingSummary(2, due=1, staged=1)
 
 
 async def test_the_merge_has_what_both_epochs_found_out(store: Store) -> None:
@@ -211,7 +212,7 @@ async def test_staging_again_replaces_the_checkpoint(store: Store) -> None:
     new = await reopened(store, await half_done(store))
     await store.database.ledger.stage_listing(new, a_listing("x"), refresh=ALL)
     assert await waiting(store.database, new) == ["x"]
-    assert (await reopened(store, new)).checkpoint == ListingSummary(1, due=1)
+    assert (await reopened(store, new)).checkpoint == ListingSummary(1, due=1, staged=1)
 
 
 async def test_of_two_parsers_that_read_dashboards_of_one_run_the_older_one_counts(store: Store) -> None:

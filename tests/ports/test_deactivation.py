@@ -21,6 +21,7 @@ from tests.support.store import (
     a_track,
     fetched,
     numbered,
+    opened,
     staged,
     synced,
 )
@@ -107,13 +108,13 @@ async def test_each_guard_withholds_all_vanished_tracks_while_the_rest_applies(
 
 async def test_a_run_that_another_one_has_overtaken_deactivates_nothing(store: Store) -> None:
     await synced(store.database, a_listing("a", "b"))
-    old = await staged(store.database, a_listing("a"))
-    store.pass_time()
-    await synced(store.database, a_listing("a", "b", "new"))
+    state = store.source_state()
+    old = await staged(store.database, a_listing("a", "new"))
+    store.overtake(old)
     counters = await store.database.tracks.merge(old, guard=replace(ANY_NUMBER, approved_ceiling=100))
-    assert (counters.withheld, counters.withheld_reasons) == (2, (WithheldReason.OUTDATED,))
+    assert (counters.inserted, counters.withheld, counters.withheld_reasons) == (1, 1, (WithheldReason.OUTDATED,))
     assert await active(store) == {"a", "b", "new"}
-    assert store.source_state()["listed"] == 3
+    assert store.source_state() == state
 
 
 async def test_with_the_policy_disabled_nothing_is_looked_for(store: Store) -> None:
@@ -211,7 +212,7 @@ async def test_another_runs_staged_items_do_not_keep_a_track_active(store: Store
 async def test_without_a_whole_staged_listing_no_track_has_vanished(store: Store, spoiling: str) -> None:
     await synced(store.database, a_listing("a", "b"))
     state = store.source_state()
-    ticket = await store.database.ledger.open_run(a_run(), spec_hash=SPEC)
+    ticket = await opened(store.database)
     if spoiling != "nothing staged":
         listing = Listing(()) if spoiling == "no rows" else a_listing("a", "new")
         await store.database.ledger.stage_listing(ticket, listing, refresh=ALL)
@@ -230,6 +231,6 @@ async def test_without_a_whole_staged_listing_no_track_has_vanished(store: Store
 
 
 async def test_a_merge_without_a_listing_in_an_empty_database_does_nothing(store: Store) -> None:
-    ticket = await store.database.ledger.open_run(a_run(), spec_hash=SPEC)
+    ticket = await opened(store.database)
     assert await store.database.tracks.merge(ticket, guard=DEFAULT) == MergeCounters()
     assert store.source_state() is None

@@ -11,13 +11,13 @@ from tests.ports.conftest import at
 from tests.support.store import (
     ALL,
     DEFAULT,
-    SPEC,
     WEEKLY,
     a_listing,
     a_run,
     a_track,
     failed,
     fetched,
+    opened,
     staged,
     synced,
     unmodified,
@@ -204,7 +204,7 @@ async def test_what_another_source_knows_of_the_same_slug_does_not_count(store: 
 async def test_without_dashboards_nothing_waits_whatever_is_known(store: Store) -> None:
     await synced(store.database, a_listing("a"), [fetched("a")])
     store.age(WEEK * 10)
-    ticket = await store.database.ledger.open_run(a_run(), spec_hash=SPEC)
+    ticket = await opened(store.database)
     await store.database.ledger.stage_listing(ticket, a_listing("a"), refresh=None)
     assert await waiting(store.database, ticket) == []
 

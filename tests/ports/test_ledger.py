@@ -191,6 +191,7 @@ async def test_closing_a_run_the_same_way_again_changes_nothing(store: Store) ->
 
 
 async def test_two_runs_do_not_see_each_others_items(store: Store) -> None:
-    first, second = await staged(store.database, a_listing("a")), await staged(store.database, a_listing("b"))
+    first = await staged(store.database, a_listing("a"), run=a_run(source="other"))
+    second = await staged(store.database, a_listing("b"))
     await close(store, first, Outcome.FAILED)
     assert await waiting(store.database, second) == ["b"]

@@ -34,9 +34,11 @@ from tracksync.api.deactivation import DeactivationPolicy
 from tracksync.api.result import Outcome
 from tracksync.core.tracks.freshness import Refresh
 from tracksync.core.tracks.guards import DeactivationGuard
-from tracksync.core.tracks.model import TEXT_COLUMNS, TOTAL_COLUMNS, SkippedRow, SkipReason
+from tracksync.core.tracks.model import TEXT_COLUMNS, TOTAL_COLUMNS, SkippedRow, SkipReason, TrackStatus
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from tests.support.store import Database
     from tracksync.core.tracks.model import ItemResult, ListedTrack, Listing
     from tracksync.ports import RunIdentity, RunTicket
@@ -50,7 +52,21 @@ texts = st.text(max_size=4)
 """Whatever Unicode has, NUL and lone surrogates included."""
 values = st.dictionaries(st.sampled_from(TEXT_COLUMNS[:4]), st.none() | texts, max_size=3)
 totals = st.dictionaries(st.sampled_from(TOTAL_COLUMNS[:2]), st.none() | st.integers(-1, 2**63), max_size=2)
-tracks = st.builds(lambda slug, name, star: a_track(slug, name or "x", is_featured=star), slugs, texts, st.booleans())
+carried = st.none() | st.builds(lambda a, b: {**a, **b}, values, totals)
+statuses = st.none() | st.sampled_from(TrackStatus)
+times = st.sampled_from([None, "1 minute ago", "2 hours ago", "Yesterday", "last week", "soon"])
+tracks = st.builds(
+    lambda slug, name, star, said, status, event, time: a_track(
+        slug,
+        name or "x",
+        is_featured=star,
+        values=said,
+        status=status,
+        event_name=event,
+        last_updated_text=time,
+    ),
+    *(slugs, texts, st.booleans(), carried, statuses, st.none() | texts, times),
+)
 etags = st.sampled_from([None, '"1"', '"2"', "x" * 600])
 items = st.one_of(
     st.builds(lambda slug, etag, a, b: fetched(slug, etag=etag, **a, **b), slugs, etags, values, totals),
@@ -83,11 +99,12 @@ class Day:
     guard: DeactivationGuard
     is_filtered: bool
     skipped: tuple[SkippedRow, ...]
+    fetched_at: datetime | None = None
     run: RunIdentity = field(default_factory=a_run)
 
     @property
     def listing(self) -> Listing:
-        return replace(a_listing(*self.listed), skipped=self.skipped)
+        return replace(a_listing(*self.listed), skipped=self.skipped, fetched_at=self.fetched_at)
 
 
 days = st.lists(
@@ -103,6 +120,7 @@ days = st.lists(
         age=st.sampled_from([timedelta(0), timedelta(days=2), timedelta(days=7)]),
         guard=guards,
         is_filtered=st.sampled_from([False, False, False, True]),
+        fetched_at=st.sampled_from([None, at(0), at(50), at(0) + timedelta(days=1)]),
         skipped=st.sampled_from([(), (), (), (SkippedRow(SkipReason.EMPTY_NAME, 1),)]),
     ),
     min_size=2,
@@ -133,8 +151,10 @@ async def staged(database: Database, day: Day, *, spec_hash: str = SPEC) -> tupl
     """Open the day's run, stage what no checkpoint has, and return all that the ledger tells of it."""
     ticket = await database.ledger.open_run(day.run, spec_hash=spec_hash)
     if ticket.checkpoint is None:
-        await database.ledger.stage_listing(ticket, day.listing, refresh=day.refresh)
-    return ticket, (ticket.epoch, ticket.checkpoint, await database.ledger.pending_dashboards(ticket))
+        told = await database.ledger.stage_listing(ticket, day.listing, refresh=day.refresh)
+    else:
+        told = ticket.checkpoint
+    return ticket, (ticket.epoch, told, await database.ledger.pending_dashboards(ticket))
 
 
 async def interrupt(database: Database, ticket: RunTicket, day: Day) -> None:
@@ -162,6 +182,7 @@ async def live(database: Database, day: Day) -> list[object]:
         seen.append(told)
     await database.ledger.record_items(ticket, day.second)
     seen.append(await database.ledger.pending_dashboards(ticket))
+    seen.append(await database.tracks.plan(ticket, guard=day.guard, is_filtered=day.is_filtered))
     seen += [
         await database.tracks.merge(ticket, guard=day.guard, is_filtered=day.is_filtered) for _ in range(day.merges)
     ]
@@ -178,9 +199,12 @@ async def play(url: str, history: list[Day]) -> None:
             assert await live(twin, day) == await live(real, day)
             assert await table(real) == await table(twin)
             assert stores[0].changes_of(day.run) == stores[1].changes_of(day.run)
+            assert stores[0].before_of(day.run) == stores[1].before_of(day.run)
             assert state(stores[0]) == state(stores[1])
+            assert stores[0].missing() == stores[1].missing()
             for slug in SLUGS:
                 assert known(stores[0], slug) == known(stores[1], slug), slug
+                assert stores[0].activity(slug) == stores[1].activity(slug), slug
             for store in stores:
                 store.age(day.age)
             fetch_all(

@@ -20,20 +20,25 @@ if TYPE_CHECKING:
 class StatusEndpoint:
     """What was sent; `answer` is the status code and message of the next answers to an apply.
 
-    A read answers with `uid`, and with a resource version that rises with every apply.
+    A read answers with `uid`, `deleted_at` and a resource version that rises with every apply, or with `read_status`.
     """
 
     url: str = ""
     uid: str = ""
     answer: tuple[int, str] = (200, "")
+    deleted_at: str | None = None
+    read_status: int = 200
     bodies: list[dict[str, Any]] = field(default_factory=list)
     requests: list[tuple[str, dict[str, str], dict[str, str]]] = field(default_factory=list)
 
     async def read(self, _request: web.Request) -> web.Response:
         code, message = self.answer
-        if code == web.HTTPNotFound.status_code:
+        code = code if code == web.HTTPNotFound.status_code else self.read_status
+        if code != web.HTTPOk.status_code:
             return web.json_response({"kind": "Status", "message": message}, status=code)
-        return web.json_response({"metadata": {"uid": self.uid, "resourceVersion": str(len(self.bodies))}})
+        metadata = {"uid": self.uid, "resourceVersion": str(len(self.bodies))}
+        going = {"deletionTimestamp": self.deleted_at} if self.deleted_at else {}
+        return web.json_response({"metadata": metadata | going})
 
     async def handle(self, request: web.Request) -> web.Response:
         self.requests.append((request.path, dict(request.query), dict(request.headers)))

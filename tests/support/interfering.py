@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -45,8 +46,41 @@ class Calls:
         await self.act()
 
 
+class At:
+    """Does something at the first call of this name.
+
+    Attributes:
+        names: every call so far.
+        hit: whether it was done.
+        seconds: how long the call took, what was done before it included.
+    """
+
+    def __init__(self, name: str, when: When, act: Callable[[], Awaitable[None]]) -> None:
+        self._name, self._when, self._act = name, when, act
+        self._began = 0.0
+        self.names: list[str] = []
+        self.hit = False
+        self.seconds: float | None = None
+
+    async def through(self, name: str, call: Callable[..., Awaitable[Any]], *args: Any, **kwargs: Any) -> Any:
+        is_first = name == self._name and name not in self.names
+        self.names.append(name)
+        if is_first:
+            self._began = time.monotonic()
+            if self._when == "before":
+                self.hit = True
+                await self._act()
+        result = await call(*args, **kwargs)
+        if is_first and self._when == "after":
+            self.hit = True
+            await self._act()
+        if name == self._name and self.seconds is None:
+            self.seconds = time.monotonic() - self._began
+        return result
+
+
 class _Between:
-    def __init__(self, port: Any, prefix: str, calls: Calls) -> None:
+    def __init__(self, port: Any, prefix: str, calls: Calls | At) -> None:
         self._port, self._prefix, self._calls = port, prefix, calls
 
     def __getattr__(self, name: str) -> Any:
@@ -60,6 +94,6 @@ class _Between:
         return call
 
 
-def between(ports: WorkerPorts, calls: Calls) -> WorkerPorts:
+def between(ports: WorkerPorts, calls: Calls | At) -> WorkerPorts:
     """Return the ports with `calls` in between."""
     return replace(ports, **{name: _Between(getattr(ports, name), name, calls) for name in PORTS})

@@ -17,6 +17,7 @@ import subprocess
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
@@ -31,7 +32,7 @@ from tracksync.adapters.postgres.migrate import migrate
 from tracksync.adapters.postgres.programs import ACCOUNTS, Programs, find_programs
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
 GIVEN = "TRACKSYNC_TEST_DATABASE_URL"
 INSTALLED = Path("/usr/lib/postgresql")
@@ -42,11 +43,27 @@ SETTINGS = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "64MB",
 
 @dataclass
 class PostgresServer:
-    """A running server; `url` leads to its maintenance database as a superuser."""
+    """A running server; `url` leads to its maintenance database as a superuser.
+
+    One that was started here can be stopped and started again in its place.
+    """
 
     url: str
     template: str = field(default_factory=lambda: f"template_{uuid4().hex}")
     has_template: bool = False
+    process: subprocess.Popen[bytes] | None = None
+    start: Callable[[], subprocess.Popen[bytes]] | None = None
+
+    def stop(self) -> None:
+        """Stop it as a fast shutdown does; transactions under way are rolled back."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(START_SECONDS)
+
+    def start_again(self) -> None:
+        """Start it on the same port, with the same data."""
+        assert self.start is not None
+        self.process = self.start()
 
     def url_of(self, database: str) -> str:
         return urlunsplit(urlsplit(self.url)._replace(path=f"/{database}"))
@@ -137,18 +154,19 @@ def started_server(programs: Programs) -> Iterator[PostgresServer]:
         arguments = ("-D", str(home / "data"), "-U", SUPERUSER, "--auth-local=trust", "--auth-host=scram-sha-256")
         made = programs.run("initdb", (*arguments, "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"), folder=home)
         assert made.returncode == 0, "initdb failed"
-        process, url = _start(programs, home)
+        start = partial(_start, programs, home, free_port())
+        process, url = start()
+        server = PostgresServer(url, process=process, start=lambda: start()[0])
         try:
-            yield PostgresServer(url)
+            yield server
         finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(START_SECONDS)
+            if server.process is not None and server.process.poll() is None:
+                server.stop()
     finally:
         shutil.rmtree(home)
 
 
-def _start(programs: Programs, home: Path) -> tuple[subprocess.Popen[bytes], str]:
-    port = free_port()
+def _start(programs: Programs, home: Path, port: int) -> tuple[subprocess.Popen[bytes], str]:
     options = {**SETTINGS, "listen_addresses": "127.0.0.1", "port": str(port), "unix_socket_directories": str(home)}
     command = [*programs._prefix(), str(programs.folder / "postgres"), "-D", str(home / "data")]
     for name, value in options.items():

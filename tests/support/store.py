@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from tracksync.adapters.memory import MemoryDatabase
 from tracksync.api.job import Results
 from tracksync.core.tracks.freshness import Refresh
 from tracksync.core.tracks.guards import DeactivationGuard
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from tracksync.adapters.memory import MemoryDatabase
     from tracksync.adapters.postgres.database import PostgresDatabase
     from tracksync.core.tracks.model import ItemResult, MergeCounters
     from tracksync.ports import RunTicket
@@ -38,9 +39,8 @@ def a_run(*, source: str = "liverc", attempt: int = 1, run_id: str | None = None
     return RunIdentity(run_id or str(uuid4()), name="nightly", namespace="racing", attempt=attempt, source=source)
 
 
-def a_track(slug: str, name: str | None = None, *, is_featured: bool = False) -> ListedTrack:
-    listed = slug.upper()
-    return ListedTrack(slug=slug, slug_as_listed=listed, name=name or f"Track {slug}", is_featured=is_featured)
+def a_track(slug: str, name: str | None = None, **columns: Any) -> ListedTrack:
+    return ListedTrack(slug=slug, slug_as_listed=slug.upper(), name=name or f"Track {slug}", **columns)
 
 
 def a_listing(*tracks: ListedTrack | str) -> Listing:
@@ -63,6 +63,22 @@ def failed(slug: str, *, http_status: int | None = 503, next_try: datetime | Non
     return FailedItem(slug, ItemErrorClass.HTTP_STATUS, http_status, next_try)
 
 
+async def expire_leases(database: Database) -> None:
+    """Let every lease expire, as if its holder had stopped renewing it."""
+    if isinstance(database, MemoryDatabase):
+        now = database.clock.now()
+        database.leases = {source: replace(lease, expires_at=now) for source, lease in database.leases.items()}
+        return
+    async with database._session.transaction() as connection:
+        await connection.execute("UPDATE leases SET expires_at = clock_timestamp()")
+
+
+async def opened(database: Database, run: RunIdentity | None = None) -> RunTicket:
+    """Open a run. One that was opened before and has not ended has stopped renewing its lease: it is fenced now."""
+    await expire_leases(database)
+    return await database.ledger.open_run(run or a_run(), spec_hash=SPEC)
+
+
 async def staged(
     database: Database,
     listing: Listing,
@@ -71,8 +87,8 @@ async def staged(
     run: RunIdentity | None = None,
     refresh: Refresh | None = ALL,
 ) -> RunTicket:
-    """Open a run, stage the listing and record the outcomes: everything before the merge."""
-    ticket = await database.ledger.open_run(run or a_run(), spec_hash=SPEC)
+    """Open a run as `opened` does, stage the listing and record the outcomes: everything before the merge."""
+    ticket = await opened(database, run)
     await database.ledger.stage_listing(ticket, listing, refresh=refresh)
     await database.ledger.record_items(ticket, list(items))
     return ticket

@@ -61,13 +61,22 @@ class Bench:
             assert response.status < 300, await response.text()
         await asyncio.sleep(3)
 
+    async def delete(self) -> None:
+        async with aiohttp.ClientSession(base_url=str(self.server.url)) as session:
+            response = await session.delete(f"{RUNS}/{KEY.name}")
+            assert response.status < 300, await response.text()
+        await asyncio.sleep(3)
+
 
 @asynccontextmanager
 async def running_kopf(server: KubernetesEmulator) -> AsyncIterator[Bench]:
     """A real kopf with our handlers, until the block ends. In the test itself: looptime does not reach fixtures."""
     server.resources.load_bundled()
     server.resources[resource(GROUP, VERSION, JOB_PLURAL)] = ResourceInfo(
-        kind=JOB_KIND, singular=JOB_SINGULAR, namespaced=True, verbs={"list", "watch", "create", "get", "patch"}
+        kind=JOB_KIND,
+        singular=JOB_SINGULAR,
+        namespaced=True,
+        verbs={"list", "watch", "create", "get", "patch", "delete"},
     )
     bench = Bench(server)
     registry = kopf.OperatorRegistry()
@@ -122,6 +131,32 @@ async def test_a_settled_run_costs_nothing(kmock: KubernetesEmulator) -> None:
     async with running_kopf(kmock) as bench:
         await bench.create(RUNS, a_run(phase="Succeeded", observedGeneration=1))
         assert bench.woken == []
+
+
+async def test_a_finished_run_that_somebody_resumes_is_woken_once(kmock: KubernetesEmulator) -> None:
+    async with running_kopf(kmock) as bench:
+        await bench.create(RUNS, a_run(phase="Failed", observedGeneration=1))
+        await bench.patch({"metadata": {"annotations": {Annotation.RESUME.value: "again"}}})
+        assert set(bench.woken) == {KEY}
+        bench.woken.clear()
+        await bench.patch({"status": {"lastHandledResume": "again"}})
+        assert bench.woken == []
+
+
+async def test_a_running_run_that_somebody_resumes_is_woken(kmock: KubernetesEmulator) -> None:
+    async with running_kopf(kmock) as bench:
+        await bench.create(RUNS, a_run(phase="Running"))
+        bench.woken.clear()
+        await bench.patch({"metadata": {"annotations": {Annotation.RESUME.value: "again"}}})
+        assert set(bench.woken) == {KEY}
+
+
+async def test_a_run_that_vanished_is_woken_for_those_who_wait_for_it(kmock: KubernetesEmulator) -> None:
+    async with running_kopf(kmock) as bench:
+        await bench.create(RUNS, a_run(phase="Succeeded", observedGeneration=1))
+        assert bench.woken == []
+        await bench.delete()
+        assert set(bench.woken) == {KEY}
 
 
 async def test_a_finished_run_with_its_finalizer_is_woken_to_lose_it(kmock: KubernetesEmulator) -> None:

@@ -22,6 +22,7 @@ from tracksync.api.result import Outcome, WorkerResult
 from tracksync.api.source import SourceEntry
 from tracksync.core.tracks.freshness import Refresh
 from tracksync.core.tracks.guards import DeactivationGuard
+from tracksync.core.tracks.plan import RunMode
 from tracksync.liverc.version import PARSER_VERSION
 from tracksync.settings import WorkerSettings
 from tracksync.worker.app import request_of
@@ -119,6 +120,39 @@ def test_the_specs_wish_about_vanished_and_single_tracks_reaches_the_run() -> No
     assert request.guard == DeactivationGuard(
         policy=DeactivationPolicy.WITHHOLD, max_percent=1, max_count=2, approved_ceiling=3
     )
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        pytest.param({}, (RunMode.APPLY, 500, 10), id="defaults"),
+        pytest.param(
+            {"mode": "Plan", "write": {"batchSize": 7}, "failureThreshold": {"maxFailedPercent": 0}},
+            (RunMode.PLAN, 7, 0),
+            id="as the spec says",
+        ),
+    ],
+)
+def test_mode_batches_and_the_share_that_may_fail_reach_the_run(
+    spec: dict[str, Any], expected: tuple[RunMode, int, int]
+) -> None:
+    settings = WorkerSettings(
+        run_namespace="racing",
+        run_name="nightly",
+        run_id=RUN_ID,
+        spec=TrackSyncJobSpec.model_validate({"target": TARGET, **spec}),
+        source=SourceEntry(),
+        database_url_file=Path("url"),
+        history_days=7,
+    )
+    request = request_of(settings)
+    assert (request.mode, request.batch_size, request.max_failed_percent) == expected
+    assert request.keep_days == 7
+
+
+def test_history_is_kept_for_a_week_at_least(tmp_path: Path) -> None:
+    code, lines = run_worker_process(worker_environment(tmp_path, TRACKSYNC_HISTORY_DAYS="6"))
+    assert (code, "TRACKSYNC_HISTORY_DAYS" in str(lines[-1]["problem"])) == (30, True)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -34,7 +35,7 @@ CASES = [
     (errors.RunCancelledError("x"), Outcome.CANCELLED, 50),
     (errors.OwnerGoneError("x"), Outcome.CANCELLED, 50),
     (errors.FencedError("x"), Outcome.FAILED, 60),
-    (errors.LeaseHeldError("x"), Outcome.FAILED, 70),
+    (errors.LeaseHeldError("x", expires_at=datetime(2026, 1, 31, tzinfo=UTC)), Outcome.FAILED, 70),
     (KeyError("x"), Outcome.FAILED, 1),
 ]
 

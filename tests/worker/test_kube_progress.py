@@ -109,3 +109,30 @@ async def test_an_unreachable_server_or_a_missing_token_is_only_logged(
         async with KubeProgress(server, a_request().identity) as display:
             await display.publish(STATUS)
     assert [entry["event"] for entry in logged] == ["API server not reached"] * 2
+
+
+@pytest.mark.parametrize(
+    ("uid", "deleted_at", "answer", "is_abandoned"),
+    [
+        pytest.param(RUN_ID, None, 200, False, id="it is there"),
+        pytest.param(RUN_ID, "2026-01-31T02:00:00Z", 200, True, id="it is being deleted"),
+        pytest.param("another", None, 200, True, id="another one took its name"),
+        pytest.param(RUN_ID, None, 404, True, id="it is gone"),
+        pytest.param(RUN_ID, None, 403, False, id="the server does not say"),
+        pytest.param(RUN_ID, None, 500, False, id="the server is ill"),
+    ],
+)
+async def test_a_stopped_run_is_abandoned_when_its_object_is_gone_or_going(
+    tmp_path: Path, uid: str, deleted_at: str | None, answer: int, *, is_abandoned: bool
+) -> None:
+    async with a_display(tmp_path) as (display, endpoint):
+        endpoint.uid, endpoint.deleted_at, endpoint.read_status = uid, deleted_at, answer
+        assert await display.is_abandoned() is is_abandoned
+    assert endpoint.bodies == []
+
+
+async def test_a_run_whose_server_is_away_is_not_abandoned(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("token", encoding="ascii")
+    for server in (ApiServer("http://127.0.0.1:9", tmp_path), ApiServer("http://127.0.0.1:9", tmp_path / "none")):
+        async with KubeProgress(server, a_request().identity) as display:
+            assert await display.is_abandoned() is False

@@ -44,6 +44,9 @@ class Shown:
         if self.fails_with is not None:
             raise self.fails_with
 
+    async def is_abandoned(self) -> bool:
+        return False
+
 
 def test_a_snapshot_tells_stage_pace_and_expected_end() -> None:
     clock = ManualClock()

@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 from tests.support.clocks import LoopClock
 from tracksync.core.tracks.model import DueDashboard, UnmodifiedItem
 from tracksync.worker.queues import (
-    CHECKPOINT_ITEMS,
     CHECKPOINT_SECONDS,
     LONGEST_PAUSE,
     DueQueue,
     ResultQueue,
     pause_after,
 )
+
+BATCH = 50
 
 
 async def taken(queue: DueQueue) -> tuple[str, float]:
@@ -116,10 +117,10 @@ def put(results: ResultQueue, count: int) -> None:
 
 @pytest.mark.looptime
 async def test_a_checkpoint_is_full_or_as_old_as_it_may_get() -> None:
-    results, clock = ResultQueue(), LoopClock()
-    put(results, CHECKPOINT_ITEMS + 3)
+    results, clock = ResultQueue(BATCH), LoopClock()
+    put(results, BATCH + 3)
     begun = clock.monotonic()
-    assert len(await results.next_batch()) == CHECKPOINT_ITEMS
+    assert len(await results.next_batch()) == BATCH
     assert clock.monotonic() == begun
     assert [item.slug for item in await results.next_batch()] == ["track050", "track051", "track052"]
     assert clock.monotonic() - begun == pytest.approx(CHECKPOINT_SECONDS, abs=0.01)
@@ -127,7 +128,7 @@ async def test_a_checkpoint_is_full_or_as_old_as_it_may_get() -> None:
 
 @pytest.mark.looptime
 async def test_a_closed_queue_gives_what_is_left_at_once_and_then_nothing() -> None:
-    results, clock = ResultQueue(), LoopClock()
+    results, clock = ResultQueue(BATCH), LoopClock()
     waiting = asyncio.create_task(results.next_batch())
     await asyncio.sleep(1)
     put(results, 2)
@@ -139,8 +140,8 @@ async def test_a_closed_queue_gives_what_is_left_at_once_and_then_nothing() -> N
 
 @pytest.mark.looptime
 async def test_fetchers_wait_for_a_slow_ledger() -> None:
-    results = ResultQueue()
-    put(results, 2 * CHECKPOINT_ITEMS)
+    results = ResultQueue(BATCH)
+    put(results, 2 * BATCH)
     waiting = asyncio.create_task(results.wait_for_room())
     await asyncio.sleep(60)
     assert not waiting.done()

@@ -106,14 +106,52 @@ async def test_more_attempts_or_less_concurrency_still_go_on() -> None:
     assert source.listings == 0
 
 
-async def test_after_a_cancel_a_new_attempt_starts_from_zero() -> None:
-    database, stop = MemoryDatabase(LoopClock()), asyncio.Event()
-    asyncio.get_running_loop().call_later(10, stop.set)
-    first = ListSource(a_listing(TRACKS), seconds=1)
-    cancelled = await a_run(some_ports(database, first), stop=stop)
-    assert cancelled.outcome is Outcome.CANCELLED
+async def stopped(database: MemoryDatabase, progress: MemoryProgress) -> ListSource:
+    """Stop an attempt while four dashboards are under way."""
+    stop = asyncio.Event()
+    asyncio.get_running_loop().call_later(10.5, stop.set)
+    source = ListSource(a_listing(TRACKS), seconds=1)
+    result = await a_run(some_ports(database, source, progress), stop=stop)
+    assert (result.outcome, result.reason) == (Outcome.CANCELLED, "Cancelled")
+    return source
+
+
+async def test_after_a_stop_a_new_attempt_asks_for_the_rest_only_and_nothing_that_had_come_is_lost() -> None:
+    database = MemoryDatabase(LoopClock())
+    first = await stopped(database, MemoryProgress())
+    source, result = await a_second_attempt(database)
+    assert (result.outcome, source.listings) == (Outcome.SUCCEEDED, 0)
+    had_come = first.asked[:-4]
+    assert len(had_come) >= TRACKS // 2
+    assert sorted(source.asked) == sorted(set(SLUGS) - set(had_come))
+    assert {row["city"] for row in database.rows.values()} == {f"City of {slug}" for slug in SLUGS}
+
+
+async def test_after_a_stop_of_a_run_that_nobody_can_go_on_with_nothing_is_kept() -> None:
+    database = MemoryDatabase(LoopClock())
+    await stopped(database, MemoryProgress(abandoned=True))
+    assert not any(database.items.values())
     source, _ = await a_second_attempt(database)
     assert (source.listings, len(source.asked)) == (1, TRACKS)
+
+
+@pytest.mark.parametrize("answer", ["error", "silence"])
+async def test_a_stopped_run_keeps_its_checkpoint_when_nobody_says_whether_it_is_wanted(answer: str) -> None:
+    class Unwilling(MemoryProgress):
+        """A display that cannot say."""
+
+        async def is_abandoned(self) -> bool:
+            if answer == "error":
+                raise RuntimeError("no answer")
+            await asyncio.sleep(3600)
+            return True
+
+    database, clock = MemoryDatabase(LoopClock()), LoopClock()
+    begun = clock.monotonic()
+    await stopped(database, Unwilling())
+    assert clock.monotonic() - begun <= 10.5 + 1.1
+    source, _ = await a_second_attempt(database)
+    assert source.listings == 0
 
 
 async def test_too_many_failures_keep_what_was_fetched_and_give_the_failed_ones_all_their_attempts_again() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
@@ -57,7 +57,7 @@ async def test_a_stop_before_the_commit_rolls_everything_back(name: str) -> None
         stop.set()
         await asyncio.sleep(3600)
 
-    database, progress = await a_filled_database(), MemoryProgress()
+    database, progress = await a_filled_database(), MemoryProgress(abandoned=True)
     before = rows_of(database)
     calls = Calls(await position_of(name), "before", stop_and_hang)
     begun = LoopClock().monotonic()
@@ -150,3 +150,30 @@ async def test_nothing_more_is_fetched_after_a_stop() -> None:
     asked = len(source.asked)
     await asyncio.sleep(30)
     assert (len(source.asked), source.in_flight) == (asked, 0)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_stop_while_a_merged_run_is_opened_again_still_writes_its_true_end(
+    when: Literal["before", "after"],
+) -> None:
+    database = await a_filled_database()
+    names = Calls()
+    await a_run(between(some_ports(MemoryDatabase(LoopClock())), names))
+
+    async def crash() -> None:
+        raise RuntimeError("crashed")
+
+    await a_run(between(some_ports(database), Calls(names.names.index("ledger.close_run"), "before", crash)))
+    merged = rows_of(database)
+    database.runs[RUN_ID].outcome = None  # as a worker that was killed leaves it
+    stop = asyncio.Event()
+
+    async def ask_to_stop() -> None:
+        stop.set()
+        await asyncio.sleep(0)
+
+    second = await a_run(between(some_ports(database), Calls(1, when, ask_to_stop)), stop=stop, attempt=2)
+    assert (second.outcome, database.runs[RUN_ID].outcome) == (Outcome.SUCCEEDED, Outcome.SUCCEEDED)
+    assert second.status.results is not None
+    assert second.status.results.inserted == 7
+    assert rows_of(database) == merged

@@ -5,10 +5,13 @@
     │   ├── SettingsError             a setting, flag or environment variable
     │   ├── SourceNotAllowedError     the source or a host of it is outside the installation's list
     │   ├── DatabaseCredentialsError  the secret's content is unusable, or the server refused it
+    │   │   └── DatabaseLoginError    the server refused the user or password: a rotated secret may heal it
     │   ├── ClusterRefusedError       the Kubernetes API refused: a right, a quota or an admission rule
     │   └── SchemaMismatchError       the database is at another migration than this build expects
     ├── TransientError                exit code 20, worth another try
     │   ├── DatabaseUnavailableError
+    │   │   ├── DatabaseCapacityError disk, memory or connections of the database are used up
+    │   │   └── StatementTimeoutError a statement took too long: less at once may do
     │   ├── SourceUnavailableError
     │   │   └── SourceOffError        somebody switched the source off
     │   ├── ClusterUnavailableError
@@ -16,8 +19,8 @@
     ├── ListingInvalidError           exit code 40: the catalogue page is not believed, no track was touched
     ├── RunCancelledError             exit code 50: rolled back as asked
     │   └── OwnerGoneError            the run's TrackSyncJob no longer exists
-    ├── FencedError                   exit code 60: a newer epoch of this run exists
-    ├── LeaseHeldError                exit code 70: another run holds the target
+    ├── FencedError                   exit code 60: a newer epoch of this run exists, or another run took its lease
+    ├── LeaseHeldError                exit code 70: another run holds the source's lease
     └── ItemError                     one track failed; the run goes on
 
 A message names the field at fault and the remedy. It never holds a credential, a DSN, personal data or page text.
@@ -26,7 +29,10 @@ A message names the field at fault and the remedy. It never holds a credential, 
 from __future__ import annotations
 
 from enum import IntEnum, StrEnum
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 class ExitCode(IntEnum):
@@ -55,6 +61,8 @@ class FailureReason(StrEnum):
     SCHEMA_MISMATCH = "SchemaMismatch"
     TRANSIENT = "TransientError"
     DATABASE_UNAVAILABLE = "DatabaseUnavailable"
+    DATABASE_CAPACITY = "DatabaseCapacity"
+    """The database has no disk, memory or connections left."""
     SOURCE_UNAVAILABLE = "SourceUnavailable"
     SOURCE_OFF = "SourceOff"
     CLUSTER_UNAVAILABLE = "ClusterUnavailable"
@@ -107,6 +115,10 @@ class DatabaseCredentialsError(ConfigurationError):
     reason = FailureReason.DATABASE_CREDENTIALS
 
 
+class DatabaseLoginError(DatabaseCredentialsError):
+    """The server refused the user or the password; while a run is under way the secret is read again."""
+
+
 class SchemaMismatchError(ConfigurationError):
     """The database is at another migration than this build expects."""
 
@@ -130,6 +142,16 @@ class DatabaseUnavailableError(TransientError):
     """The database cannot be reached, or lost the connection."""
 
     reason = FailureReason.DATABASE_UNAVAILABLE
+
+
+class DatabaseCapacityError(DatabaseUnavailableError):
+    """The database has no disk, memory or connections left; somebody has to give it more if it does not pass."""
+
+    reason = FailureReason.DATABASE_CAPACITY
+
+
+class StatementTimeoutError(DatabaseUnavailableError):
+    """The database ended a statement that took too long; a smaller one may pass."""
 
 
 class SourceUnavailableError(TransientError):
@@ -186,17 +208,36 @@ class OwnerGoneError(RunCancelledError):
 
 
 class FencedError(TrackSyncError):
-    """A newer epoch of this run exists; this process may not write any more."""
+    """A newer epoch of this run exists, or another run took its lease; this process may not write any more."""
 
     reason = FailureReason.FENCED
     exit_code = ExitCode.FENCED
 
 
 class LeaseHeldError(TrackSyncError):
-    """Another run holds the target."""
+    """Another run holds the source's lease.
+
+    Attributes:
+        expires_at: until when, by the database's clock, unless it is renewed; a holder that lives moves it.
+    """
 
     reason = FailureReason.LEASE_HELD
     exit_code = ExitCode.LEASE_HELD
+
+    def __init__(self, message: str, *, expires_at: datetime) -> None:
+        """Keep the moment beside the message."""
+        super().__init__(message)
+        self.expires_at = expires_at
+
+
+def lease_held(source: str, run_id: str, name: str, *, expires_at: datetime, seconds_left: float) -> LeaseHeldError:
+    """Return the error that names the holder, the time it has left, and what to do."""
+    holder = f"{name!r} ({run_id})" if name else run_id
+    return LeaseHeldError(
+        f"run {holder} holds the lease of the source {source!r} for another {max(0.0, seconds_left):.0f} s unless it "
+        "renews it; nothing was written. Wait for that run or cancel it, then start this one again",
+        expires_at=expires_at,
+    )
 
 
 class ItemErrorClass(StrEnum):

@@ -15,10 +15,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from tracksync.api.identity import TERMINATION_LOG_PATH
 from tracksync.api.job import TrackSyncJobSpec  # noqa: TC001 -- pydantic resolves the annotation at run time
 from tracksync.api.source import SourceEntry
+from tracksync.core.tracks.history import KEEP_DAYS, LEAST_KEEP_DAYS
 from tracksync.errors import SettingsError
 
 _PREFIX = "TRACKSYNC_"
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+HistoryDays = Annotated[int, Field(ge=LEAST_KEEP_DAYS, le=36_500)]
 
 
 class _Settings(BaseSettings):
@@ -72,6 +74,8 @@ class WorkerSettings(_Settings):
     """File with the database URL, mounted from the secret."""
     termination_log: Path = Path(TERMINATION_LOG_PATH)
     """Where the kubelet expects the last word."""
+    history_days: HistoryDays = KEEP_DAYS
+    """Days for which the ledger remembers finished runs."""
     log_level: LogLevel = "INFO"
     """DEBUG, INFO, WARNING or ERROR."""
 
@@ -106,6 +110,12 @@ class OperatorSettings(_Settings):
     """Comma-separated namespaces to watch; empty watches the whole cluster."""
     resync_seconds: Annotated[float, Field(ge=1)] = 120.0
     """How often every TrackSyncJob is looked at without an event, in seconds."""
+    max_active_runs: Annotated[int, Field(ge=0)] = 0
+    """Runs that may be active at once in the whole installation; 0 is no limit. The others are Queued."""
+    max_active_runs_per_namespace: Annotated[int, Field(ge=0)] = 0
+    """Runs that may be active at once in one namespace; 0 is no limit. The others are Queued."""
+    history_days: HistoryDays = KEEP_DAYS
+    """Days for which a database's ledger remembers finished runs; every worker forgets older ones at its end."""
     liveness_port: Annotated[int, Field(ge=0, le=65535)] = 8080
     """Port of the liveness probe; 0 switches it off (an operator started by hand)."""
     log_level: LogLevel = "INFO"

@@ -21,14 +21,12 @@ from tests.support.runs import (
 from tracksync.api.job import OperatorStatus, Phase, TrackSyncJobSpec
 from tracksync.api.result import Outcome
 from tracksync.core.runs.decide import after_refusal, decide
-from tracksync.core.runs.model import (
+from tracksync.core.runs.model import ContainerWait, EventView, JobEnd
+from tracksync.core.runs.plan import (
     AddFinalizer,
     ChangeDeadline,
-    ContainerWait,
     CreateJob,
     DeleteJob,
-    EventView,
-    JobEnd,
     RemoveFinalizer,
     ReportForWorker,
     State,
@@ -159,7 +157,8 @@ def test_the_wake_up_of_a_cancellation_is_its_limit() -> None:
 
 def test_a_running_pod_is_a_running_run() -> None:
     plan = decide(with_job(pod=a_pod(running=True, node="node-1")))
-    assert (plan.state, plan.reason, plan.attempts[0].node, plan.actions) == (State.RUNNING, "PodRunning", "node-1", ())
+    assert (plan.state, plan.reason, plan.attempts[0].node) == (State.RUNNING, "PodRunning", "node-1")
+    assert plan.actions == (WakeAt(after(60)),), "a worker's silence is no event"
 
 
 def test_a_disrupted_pod_means_waiting_for_its_replacement() -> None:

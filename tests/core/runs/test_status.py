@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,14 +24,20 @@ from tests.support.runs import (
     worker_status,
 )
 from tracksync.api.identity import FINALIZER
-from tracksync.api.job import OperatorStatus, TrackSyncJobSpec, WorkerStatus
+from tracksync.api.job import OperatorStatus, Phase, TrackSyncJobSpec, WorkerStatus
 from tracksync.api.result import Outcome
+from tracksync.core.runs.attempts import current_attempt
 from tracksync.core.runs.decide import decide
-from tracksync.core.runs.model import EventView, JobEnd, Severity, Terminated
-from tracksync.core.runs.status import events, project
+from tracksync.core.runs.model import EventView, JobEnd, Terminated, Turn
+from tracksync.core.runs.plan import CreateJob, Severity
+from tracksync.core.runs.queue import has_turn
+from tracksync.core.runs.status import events, project, span_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tracksync.core.runs.model import Observed
+    from tracksync.core.runs.plan import Plan
 
 SUCCESS = last_word(Outcome.SUCCEEDED, "Completed", "3 tracks listed")
 HALF_GONE: WorkerStatus = worker_status(
@@ -38,6 +45,7 @@ HALF_GONE: WorkerStatus = worker_status(
     withheld={"count": 545, "activeBefore": 1090, "reasons": ["maxPercent", "maxCount"]},
 )
 WITHHELD = last_word(Outcome.SUCCEEDED, "Completed", "545 tracks listed", status=HALF_GONE)
+NO_RETRY = TrackSyncJobSpec.model_validate(SPEC | {"retry": {"limit": 0}})
 REPORTED = [{"name": "report", "state": "Done", "startTime": "2026-01-31T02:00:00Z"}]
 
 
@@ -92,7 +100,7 @@ def deactivation(observed: Observed) -> dict[str, str]:
         ),
         pytest.param(ended_with(0, message=WITHHELD, worker=HALF_GONE), id="both"),
         pytest.param(
-            ended_with(20, message=last_word(Outcome.FAILED, "DatabaseUnavailable", status=HALF_GONE)),
+            ended_with(20, message=last_word(Outcome.FAILED, "DatabaseUnavailable", status=HALF_GONE), spec=NO_RETRY),
             id="merged, but the ledger's row could not be closed",
         ),
     ],
@@ -166,6 +174,22 @@ def test_a_finished_run_still_follows_its_generation() -> None:
     assert after_edit.conditions == done.conditions
 
 
+SPECS = [
+    None,
+    *(
+        TrackSyncJobSpec.model_validate(SPEC | wish)
+        for wish in ({}, {"cancel": True}, {"suspend": True}, {"retry": {"limit": 1}}, {"activeDeadlineSeconds": 10})
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(-3, "0s"), (0, "0s"), (59.6, "1m0s"), (312, "5m12s"), (3600, "1h0m"), (11_099, "3h4m")]
+)
+def test_a_span_is_told_in_its_two_largest_units(seconds: float, text: str) -> None:
+    assert span_text(timedelta(seconds=seconds)) == text
+
+
 pods = st.builds(
     a_pod,
     running=st.booleans(),
@@ -196,28 +220,85 @@ observations = st.fixed_dictionaries(
         "strays": st.sampled_from([(), ("old",)]),
         "generation": st.integers(1, 3),
         "worker": st.sampled_from([WorkerStatus(), HALF_GONE]),
+        "resume_token": st.sampled_from(["", "one", "two"]),
+        "turn": st.sampled_from([None, Turn(), Turn(2, "waits for another")]),
+        "spec": st.sampled_from(SPECS),
     }
 )
 
 
-@given(st.lists(observations, min_size=1, max_size=8))
-def test_terminal_is_absorbing_for_every_sequence_of_observations(sequence: list[dict[str, Any]]) -> None:
+def lives(sequence: list[dict[str, Any]]) -> Iterator[tuple[Observed, Plan, OperatorStatus]]:
+    """What each pass saw, decided and wrote, over a sequence of whatever may happen between two passes."""
     status = OperatorStatus()
     for number, changes in enumerate(sequence):
-        observed = a_run(status=status, now=after(number), **changes)
-        projected = project(observed, decide(observed))
-        if status.phase is not None and status.phase.is_terminal:
-            assert projected.phase is status.phase
-            assert projected.conditions == status.conditions
-        status = projected
+        observed = a_run(status=status, now=after(30 * number), **changes)
+        plan = decide(observed)
+        status = project(observed, plan)
+        yield observed, plan, status
+
+
+@given(st.lists(observations, min_size=1, max_size=12))
+def test_terminal_is_absorbing_but_for_a_resume_with_a_new_token(sequence: list[dict[str, Any]]) -> None:
+    for observed, _, status in lives(sequence):
+        before = observed.status
+        if before.phase is None or not before.phase.is_terminal or status.phase is before.phase:
+            continue
+        assert before.phase in {Phase.FAILED, Phase.CANCELLED}
+        assert status.last_handled_resume == observed.resume_token != before.last_handled_resume
+
+
+@given(st.lists(observations, min_size=1, max_size=12))
+def test_attempts_only_grow_and_an_ended_one_is_never_opened_again(sequence: list[dict[str, Any]]) -> None:
+    for observed, _, status in lives(sequence):
+        before = {attempt.number: attempt for attempt in observed.status.attempts}
+        numbers = [attempt.number for attempt in status.attempts]
+        assert numbers == sorted(set(numbers))
+        assert max(numbers, default=0) - max(before, default=0) in {0, 1}
+        for attempt in status.attempts:
+            if attempt.number in before and before[attempt.number].completion_time is not None:
+                assert attempt == before[attempt.number]
+
+
+@given(st.lists(observations, min_size=1, max_size=12))
+def test_a_job_is_only_created_for_the_announced_attempt_of_a_run_that_has_its_turn(
+    sequence: list[dict[str, Any]],
+) -> None:
+    for observed, plan, _ in lives(sequence):
+        for action in plan.actions:
+            if isinstance(action, CreateJob):
+                assert current_attempt(observed) in observed.status.attempts
+                assert has_turn(observed)
+                assert not observed.jobs
+                assert FINALIZER in observed.finalizers
+
+
+@given(st.lists(observations, min_size=1, max_size=12))
+def test_the_observed_generation_is_the_specs_and_a_token_is_handled_once(sequence: list[dict[str, Any]]) -> None:
+    for observed, plan, status in lives(sequence):
+        if not (plan.silent and observed.deleted_at is not None):
+            assert status.observed_generation == observed.generation
+        if plan.reason == "Resumed" and plan.memory is not None:
+            assert observed.resume_token != observed.status.last_handled_resume
+            assert status.last_handled_resume == observed.resume_token
+
+
+def next_look(observed: Observed) -> Observed:
+    """The same world after the plan's status was written: another attempt is current, so its Job is not there yet."""
+    status = project(observed, decide(observed))
+    later = replace(observed, status=status)
+    if current_attempt(later).number != current_attempt(observed).number:
+        return replace(later, jobs=(), pods=())
+    return later
 
 
 @given(observations)
-def test_deciding_again_with_the_new_status_changes_nothing_in_it(changes: dict[str, Any]) -> None:
+def test_deciding_again_and_again_comes_to_rest(changes: dict[str, Any]) -> None:
     observed = announced(**changes)
-    status = project(observed, decide(observed))
-    again = replace(observed, status=status)
-    assert project(again, decide(again)).to_wire() == status.to_wire()
+    for _ in range(6):
+        before, observed = observed, next_look(observed)
+        if observed.status.to_wire() == before.status.to_wire():
+            return
+    raise AssertionError(observed.status)
 
 
 @given(observations)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tracksync.api.job import DeactivationSpec, WithheldStatus
+from tracksync.api.job import WithheldStatus
+from tracksync.api.spec import DeactivationSpec
 from tracksync.core.runs.status import MAX_MESSAGE
 from tracksync.core.runs.withheld import LIMITS, remedy, withheld_message
 from tracksync.core.tracks.guards import WithheldReason

@@ -1,4 +1,4 @@
-"""In-memory twins of the ports `Ledger`, `TrackStore`, `Progress` and `Clock`, for tests without a database.
+"""In-memory twins of the ports `Ledger`, `TrackStore`, `History`, `Progress` and `Clock`, for tests without a database.
 
 They keep the same promises as the real adapters (`tests/ports` runs one suite on both) and are written row by row, so
 that they can serve as the set-based SQL's oracle. Nothing here is shared between processes or kept.
@@ -8,27 +8,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import TYPE_CHECKING, Final
 
-from tracksync.adapters.checkpoint import CHECKPOINT_FORMAT, listing_document, summary_or_none
-from tracksync.adapters.memory_tables import Item, MemoryTables, Run, run_key
+from tracksync.adapters import memory_lease
+from tracksync.adapters.checkpoint import CHECKPOINT_FORMAT, merged_counters, summary_or_none
+from tracksync.adapters.memory_history import MemoryHistory
+from tracksync.adapters.memory_staging import MemoryStaging, go_on
+from tracksync.adapters.memory_tables import MemoryTables, Run, run_key
 from tracksync.adapters.memory_tracks import MemoryTrackStore
-from tracksync.adapters.storable import storable_rows, storable_validators, storable_values
 from tracksync.api.result import Outcome
-from tracksync.core.tracks.freshness import Freshness
-from tracksync.core.tracks.model import DueDashboard, FailedItem, FetchedItem, ListingSummary, UnmodifiedItem
-from tracksync.errors import ConfigurationError, ListingInvalidError, SchemaMismatchError
+from tracksync.core.tracks.plan import RunMode
+from tracksync.errors import ConfigurationError, SchemaMismatchError
 from tracksync.liverc.version import PARSER_VERSION
 from tracksync.ports import RunTicket
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tracksync.adapters.storable import ListingRow
     from tracksync.api.job import Results, WorkerStatus
-    from tracksync.core.tracks.freshness import Refresh
-    from tracksync.core.tracks.model import ItemResult, Listing
+    from tracksync.core.tracks.model import ListingSummary
     from tracksync.ports import Clock, RunIdentity
 
 SUCCESSES: Final = frozenset({Outcome.SUCCEEDED, Outcome.COMPLETED_WITH_ERRORS})
@@ -62,10 +58,12 @@ class MemoryProgress:
     Attributes:
         published: every status, oldest first.
         error: raised by the next calls, such as an OwnerGoneError.
+        abandoned: whether nobody can go on with a stopped run.
     """
 
     published: list[WorkerStatus] = field(default_factory=list)
     error: Exception | None = None
+    abandoned: bool = False
 
     async def publish(self, status: WorkerStatus) -> None:
         """Keep the status, or raise the error that was set."""
@@ -73,29 +71,32 @@ class MemoryProgress:
             raise self.error
         self.published.append(status)
 
+    async def is_abandoned(self) -> bool:
+        """Return what was set."""
+        return self.abandoned
+
 
 class MemoryDatabase(MemoryTables):
-    """A database in memory, with the same two entrances as the real one.
+    """A database in memory, with the same entrances as the real one.
 
     Attributes:
         ledger: runs and their items.
         tracks: the tracks.
+        history: what became of runs.
     """
 
     def __init__(self, clock: Clock | None = None) -> None:
         super().__init__(clock or ManualClock())
         self.ledger = MemoryLedger(self)
         self.tracks = MemoryTrackStore(self)
+        self.history = MemoryHistory(self)
 
     async def close(self) -> None:
         """Do nothing: there is no connection."""
 
 
-class MemoryLedger:
+class MemoryLedger(MemoryStaging):
     """`tracksync.ports.Ledger` in memory."""
-
-    def __init__(self, database: MemoryTables) -> None:
-        self._database = database
 
     async def verify_schema(self) -> None:
         """Pass unless the database is set to be at another migration."""
@@ -103,10 +104,11 @@ class MemoryLedger:
         if not self._database.is_migrated:
             raise SchemaMismatchError("the database has no TrackSync tables; run `tracksync migrate`")
 
-    async def open_run(self, identity: RunIdentity, *, spec_hash: str) -> RunTicket:
-        """Open the run, or re-open it with the next epoch and with the checkpoint that is left, if any."""
+    async def open_run(self, identity: RunIdentity, *, spec_hash: str, mode: RunMode = RunMode.APPLY) -> RunTicket:
+        """Take the lease and open the run, or re-open it with the next epoch and with the checkpoint that is left."""
         self._database.check_reachable()
         key = run_key(identity)
+        memory_lease.verify_free(self._database, identity)
         known = self._database.runs.get(key)
         if known is None:
             run = Run(identity, 1, self._database.clock.now(), spec_hash)
@@ -116,80 +118,46 @@ class MemoryLedger:
             )
         else:
             run = _reopened(known, identity, spec_hash)
+        run.mode, run.started_at = mode, self._database.clock.now()
         self._database.runs[key] = run
-        return RunTicket(identity, run.epoch, run.created_at, self._go_on(key, run))
+        lease_epoch = memory_lease.take(self._database, identity)
+        merged = merged_counters(run.merged)
+        checkpoint = go_on(self._database, key, run) if merged is None else self._as_merged(key, run)
+        return RunTicket(identity, run.epoch, run.created_at, checkpoint, mode, merged, lease_epoch)
 
-    def _go_on(self, key: str, run: Run) -> ListingSummary | None:
-        """Keep what an earlier epoch staged, if all of it is there and still the latest; else discard it."""
-        summary = summary_or_none(run.listing, checkpoint_format=run.checkpoint_format)
-        items = self._database.items.get(key, {})
-        if summary is None or summary.listed != len(items) or self._database.is_outdated(run):
-            self._database.items[key] = {}
+    def _as_merged(self, key: str, run: Run) -> ListingSummary | None:
+        """Return what a run that has merged knew of its listing and of its items, as far as it is still there."""
+        summary = summary_or_none(run.listing, checkpoint_format=CHECKPOINT_FORMAT)
+        ends = [item.state for item in self._database.items.get(key, {}).values() if item.finished_at is not None]
+        if summary is None:
             return None
-        for item in items.values():
-            if item.state == "failed":
-                item.state, item.attempts, item.next_try = "waiting", 0, None
-        states = [item.state for item in items.values()]
-        due, not_modified = len(states) - states.count("listed"), states.count("unmodified")
-        return replace(summary, due=due, not_modified=not_modified)
+        unmodified, failed = ends.count("unmodified"), ends.count("failed")
+        return replace(summary, due=len(ends), not_modified=unmodified, failed=failed)
 
-    async def stage_listing(self, ticket: RunTicket, listing: Listing, *, refresh: Refresh | None) -> None:
-        """Stage all rows of a complete listing; staging again replaces what was staged."""
-        if not listing.is_complete:
-            raise ListingInvalidError("the catalogue page is not a complete listing; nothing was staged")
-        run, items = self._database.fenced_run(ticket), self._database.fenced_items(ticket)
-        items.clear()
-        for row in storable_rows(listing, ticket.identity.domain):
-            items[row.slug] = self._staged(row, ticket, refresh)
-        summary = ListingSummary(len(items), len(listing.skipped), listing.duplicates)
-        run.checkpoint_format, run.listing = CHECKPOINT_FORMAT, listing_document(summary)
-        run.parser_version = refresh.parser_version if refresh else None
-        run.listed_at = self._database.clock.now()
-
-    def _staged(self, row: ListingRow, ticket: RunTicket, refresh: Refresh | None) -> Item:
-        stored = self._database.freshness.get((ticket.identity.source, row.slug))
-        known = Freshness()
-        if stored is not None:
-            known = Freshness(stored.as_of, stored.parser_version, stored.validators, stored.unmodified)
-        if refresh is None or not refresh.is_due(row.slug, known, planned_start=ticket.planned_start):
-            return Item(row, "listed")
-        return Item(row, "waiting", validators=refresh.validators(known))
-
-    async def pending_dashboards(self, ticket: RunTicket) -> Sequence[DueDashboard]:
-        """Return the staged tracks that still wait for their dashboard, in slug order."""
-        source, known = ticket.identity.source, self._database.freshness
-        failed = {slug for (owner, slug), row in known.items() if owner == source and row.last_error_class is not None}
-        return [
-            DueDashboard(slug, item.attempts, item.validators, item.next_try, slug in failed)
-            for slug, item in sorted(self._database.fenced_items(ticket).items())
-            if item.state == "waiting"
-        ]
-
-    async def record_items(self, ticket: RunTicket, items: Sequence[ItemResult]) -> None:
-        """Keep the outcome of these attempts; of two for one slug the last counts."""
-        staged = self._database.fenced_items(ticket)
-        outcomes = {item.slug: item for item in items}
-        attempted = [_attempted(staged.get(slug), outcome) for slug, outcome in outcomes.items()]
-        for item in attempted:
-            if item is not None:
-                item.finished_at = self._database.clock.now()
-                staged[item.listed.slug] = item
+    async def renew_lease(self, ticket: RunTicket) -> None:
+        """Hold the source's lease for a further LEASE_SECONDS; FencedError when it is not this run's any more."""
+        memory_lease.renew(self._database, ticket)
 
     async def close_run(
         self, ticket: RunTicket, *, outcome: Outcome, reason: str, results: Results, keep_checkpoint: bool = False
     ) -> None:
-        """Keep the run's end; of its items the failed ones of a run that succeeded, or a failed run's checkpoint."""
+        """Keep the run's end; of its items those that failed, or all of a checkpoint that is kept."""
         self._database.check_reachable()
         key = run_key(ticket.identity)
         run = self._database.runs.get(key)
+        memory_lease.give_back(self._database, ticket)
         if run is not None and run.epoch == ticket.epoch and run.outcome is outcome:
             return
         run, items = self._database.fenced_run(ticket), self._database.fenced_items(ticket)
         run.outcome, run.reason, run.results = outcome, reason, results
-        if keep_checkpoint and outcome is Outcome.FAILED:
+        run.finished_at = self._database.clock.now()
+        if keep_checkpoint and outcome not in SUCCESSES:
             return
         run.checkpoint_format = None
-        kept = {slug: item for slug, item in items.items() if outcome in SUCCESSES and item.state == "failed"}
+        if outcome in SUCCESSES:
+            kept = {slug: item for slug, item in items.items() if item.state == "failed"}
+        else:
+            kept = {slug: item.without_contents() for slug, item in items.items() if item.error_class is not None}
         self._database.items[key] = kept
 
 
@@ -205,25 +173,6 @@ def _reopened(known: Run, identity: RunIdentity, spec_hash: str) -> Run:
         listing=known.listing,
         parser_version=min(versions),
         listed_at=known.listed_at,
+        merged=known.merged,
+        merged_at=known.merged_at,
     )
-
-
-def _attempted(staged: Item | None, outcome: ItemResult) -> Item | None:
-    """Return the item after the attempt; None when its slug was not listed, whatever the outcome."""
-    values = storable_values(outcome.values) if isinstance(outcome, FetchedItem) else {}
-    if staged is None:
-        return None
-    item = Item(staged.listed, "", attempts=staged.attempts + 1, validators=staged.validators)
-    match outcome:
-        case FetchedItem():
-            item.state, item.http_status, item.values = "fetched", HTTPStatus.OK.value, values
-            item.validators = storable_validators(outcome.validators)
-        case UnmodifiedItem():
-            item.state, item.http_status = "unmodified", HTTPStatus.NOT_MODIFIED.value
-        case FailedItem():
-            item.state = "failed" if outcome.next_try is None else "waiting"
-            item.error_class, item.http_status = outcome.error_class, outcome.http_status
-            item.next_try = outcome.next_try
-        case _:
-            assert_never(outcome)
-    return item

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from tracksync.api.base import format_timestamp
 from tracksync.api.identity import API_VERSION, JOB_KIND, WORKER_CONTAINER, Label
-from tracksync.api.job import OperatorStatus, WorkerStatus
+from tracksync.api.job import OperatorStatus, Phase, WorkerStatus
 from tracksync.core.runs.model import Key
 from tracksync.core.runs.naming import event_name
 from tracksync.core.runs.reading import is_controlled_by, mapping, text
@@ -19,9 +19,11 @@ from tracksync.core.runs.reading import is_controlled_by, mapping, text
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tracksync.core.runs.model import EmitEvent, Manifest
+    from tracksync.core.runs.model import Manifest
+    from tracksync.core.runs.plan import EmitEvent
     from tracksync.ports import Clock
 
+_TERMINAL: Final = frozenset(phase.value for phase in Phase if phase.is_terminal)
 _OPERATOR_FIELDS: Final = frozenset(field.alias or name for name, field in OperatorStatus.model_fields.items())
 _WORKER_FIELDS: Final = frozenset(field.alias or name for name, field in WorkerStatus.model_fields.items())
 
@@ -50,6 +52,25 @@ class MemoryCluster:
         """Return all TrackSyncJobs of the namespace, or of the cluster."""
         self._before_call("list_runs")
         return [copy.deepcopy(run) for key, run in self.runs.items() if namespace in {None, key.namespace}]
+
+    async def list_unfinished(self, namespace: str | None, *, secret: str = "") -> Sequence[Manifest]:
+        """Return the TrackSyncJobs whose phase is not terminal, perhaps only those of one target Secret."""
+        self._before_call("list_unfinished")
+        return [
+            copy.deepcopy(run)
+            for key, run in self.runs.items()
+            if namespace in {None, key.namespace}
+            and text(run, "status", "phase") not in _TERMINAL
+            and secret in {"", text(run, "spec", "target", "databaseSecretRef", "name")}
+        ]
+
+    async def delete_run(self, run: Manifest) -> None:
+        """Delete exactly this version of the TrackSyncJob; nothing happens when it has changed or gone meanwhile."""
+        self._before_call("delete_run")
+        stored = self._unchanged(run)
+        if stored is not None:
+            self._mark_deleted(stored)
+            self._touch(stored)
 
     async def write_finalizers(self, run: Manifest, finalizers: Sequence[str]) -> str | None:
         """Replace the finalizers of exactly this version; None when it has changed or gone meanwhile."""
@@ -148,7 +169,14 @@ class MemoryCluster:
         self._next_generation(run)
         self._touch(run)
 
-    def delete_run(self, key: Key) -> None:
+    def annotate(self, key: Key, name: str, value: str) -> None:
+        """Set an annotation as a user does; the generation stays."""
+        annotations = _metadata(self.runs[key]).setdefault("annotations", {})
+        if isinstance(annotations, dict):
+            annotations[name] = value
+        self._touch(self.runs[key])
+
+    def remove_run(self, key: Key) -> None:
         """Delete a TrackSyncJob as a user does: it vanishes when no finalizer holds it."""
         run = self.runs[key]
         if not text(run, "metadata", "deletionTimestamp"):

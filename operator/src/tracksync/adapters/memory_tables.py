@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from tracksync.adapters.storable import ListingRow
 from tracksync.core.tracks.model import Validators
+from tracksync.core.tracks.plan import RunMode
 from tracksync.errors import ConfigurationError, DatabaseUnavailableError, FencedError
 
 if TYPE_CHECKING:
-    from tracksync.adapters.storable import ListingRow
     from tracksync.api.job import Results
     from tracksync.api.result import Outcome
+    from tracksync.core.tracks.activity import Activity
+    from tracksync.core.tracks.plan import TrackChange
     from tracksync.errors import ItemErrorClass
     from tracksync.ports import Clock, RunIdentity, RunTicket
 
@@ -35,22 +38,68 @@ class Run:
     listing: object = None
     parser_version: int | None = None
     listed_at: datetime | None = None
+    merged: object = None
+    merged_at: datetime | None = None
+    mode: RunMode = RunMode.APPLY
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
 
 
 @dataclass(slots=True)
 class Item:
-    """A row of `sync_items`; `is_merged` says that its latest attempt is in the freshness rows already."""
+    """A row of `sync_items`.
 
-    listed: ListingRow
+    Attributes:
+        listed: what the catalogue says; None: the track has vanished.
+        values: the columns to write; None: none.
+        activity: what is going on, when it is another thing than what is stored, and when the page said so.
+        is_merged: whether its latest attempt is in the freshness rows already.
+    """
+
+    listed: ListingRow | None
     state: str
-    values: dict[str, str | int | None] = field(default_factory=dict)
+    values: dict[str, str | int | None] | None = None
     attempts: int = 0
     error_class: ItemErrorClass | None = None
     http_status: int | None = None
     next_try: datetime | None = None
     finished_at: datetime | None = None
     validators: Validators = field(default_factory=Validators)
+    listing_hash: bytes | None = None
+    known_hash: bytes | None = None
+    metadata_hash: bytes | None = None
+    activity: Activity | None = None
+    observed_at: datetime | None = None
     is_merged: bool = False
+
+    @property
+    def came_with_values(self) -> bool:
+        """Whether the listing itself carried what a dashboard would say."""
+        return self.state == "fetched" and self.finished_at is None
+
+    def without_contents(self) -> Item:
+        """Return how it failed, and nothing that a page said."""
+        if self.listed is None:
+            return self
+        blank = ListingRow(self.listed.slug, "", "", "", "", is_featured=False, kind=self.listed.kind)
+        return replace(
+            self,
+            listed=blank,
+            validators=Validators(),
+            listing_hash=None,
+            known_hash=None,
+            activity=None,
+            observed_at=None,
+        )
+
+
+@dataclass(slots=True)
+class Notes:
+    """What the sync notes about a row of `tracks` for itself."""
+
+    listing_hash: bytes | None = None
+    metadata_hash: bytes | None = None
+    missing_since: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -70,10 +119,11 @@ class FreshnessRow:
 
 @dataclass(slots=True)
 class Change:
-    """A row of `changes`: `fields` are names of columns, sorted."""
+    """A row of `changes`: `fields` are names of columns, sorted; `before` has the old values that may be kept."""
 
     kind: str
     fields: list[str] = field(default_factory=list)
+    before: Row | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +136,29 @@ class SourceState:
     active: int
 
 
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A row of `leases`."""
+
+    run_id: str
+    epoch: int
+    expires_at: datetime
+
+
 class MemoryTables:
     """All rows, and the fence before them.
 
     Attributes:
         clock: the database's clock.
         runs: the runs by id.
+        leases: who may write, by source.
         items: the staged items by run id and slug.
         rows: the tracks by source and slug; tests may edit them as an admin would.
+        notes: what the sync notes about the tracks, by source and slug.
+        activity: what is going on at the tracks, by source and slug.
         freshness: what is known of the dashboards by source and slug.
         changes: the log of changes by run id, source and slug.
+        planned_changes: what a run in plan mode would change, by run id.
         source_state: when a source was completely seen last, by source.
         is_reachable: False lets every call fail as a lost connection does.
         is_migrated: False lets `verify_schema` fail.
@@ -104,10 +167,14 @@ class MemoryTables:
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.runs: dict[str, Run] = {}
+        self.leases: dict[str, Lease] = {}
         self.items: dict[str, dict[str, Item]] = {}
         self.rows: dict[tuple[str, str], Row] = {}
+        self.notes: dict[tuple[str, str], Notes] = {}
+        self.activity: dict[tuple[str, str], Activity] = {}
         self.freshness: dict[tuple[str, str], FreshnessRow] = {}
         self.changes: dict[tuple[str, str, str], Change] = {}
+        self.planned_changes: dict[str, tuple[TrackChange, ...]] = {}
         self.source_state: dict[str, SourceState] = {}
         self.is_reachable = True
         self.is_migrated = True
@@ -123,7 +190,8 @@ class MemoryTables:
 
     def _with_last_seen(self, row: Row) -> Row:
         state, own = self.source_state.get(str(row["source"])), row["last_seen_at"]
-        if state is None or not row["is_active"]:
+        notes = self.notes.get((str(row["source"]), str(row["slug"])), Notes())
+        if state is None or not row["is_active"] or notes.missing_since is not None:
             return dict(row)
         if own is not None and datetime.fromisoformat(str(own)) >= state.last_complete_at:
             return dict(row)
@@ -142,11 +210,13 @@ class MemoryTables:
         return run
 
     def is_outdated(self, run: Run) -> bool:
-        """Tell whether another run has seen the whole catalogue since this one's page was read."""
-        state = self.source_state.get(run.identity.source)
-        if state is None or state.last_complete_run == run_key(run.identity):
-            return False
-        return state.last_complete_at > (run.listed_at or run.created_at)
+        """Tell whether another run has merged into the source since this one's page was read."""
+        since = run.listed_at or run.created_at
+        return any(
+            other.merged_at is not None and other.merged_at > since
+            for other in self.runs.values()
+            if other.identity.source == run.identity.source and run_key(other.identity) != run_key(run.identity)
+        )
 
     def fenced_items(self, ticket: RunTicket) -> dict[str, Item]:
         """Return the run's items; raises what `fenced_run` raises."""
@@ -164,4 +234,7 @@ def run_key(identity: RunIdentity) -> str:
 
 def fenced_error(ticket: RunTicket) -> FencedError:
     """Return the error of a ticket that no longer counts."""
-    return FencedError(f"run {ticket.identity.run_id}: a newer epoch than {ticket.epoch} exists, or the run is closed")
+    return FencedError(
+        f"run {ticket.identity.run_id}: a newer epoch than {ticket.epoch} exists, another run took the lease of the "
+        f"source {ticket.identity.source!r}, or the run is closed"
+    )

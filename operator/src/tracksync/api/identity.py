@@ -48,10 +48,12 @@ class Label(StrEnum):
 
 
 class Annotation(StrEnum):
-    """Annotations on the objects that the operator creates."""
+    """Annotations on the objects that the operator creates, and those by which users ask it for something."""
 
     JOB = "tracksync.io/job"
     """Full name of the TrackSyncJob that a Job or pod belongs to; the label of the same name may be shortened."""
+    RESUME = "tracksync.io/resume"
+    """On a TrackSyncJob: any new text starts the next attempt of a failed, cancelled or suspended run, once."""
 
 
 class Stage(StrEnum):
@@ -68,11 +70,16 @@ class ConditionType(StrEnum):
     """Conditions of a TrackSyncJob; `Succeeded` is the summary."""
 
     SUCCEEDED = "Succeeded"
+    ADMITTED = "Admitted"
+    """Whether the run has its turn: one run at a time for each database and source, and the installation's limits."""
     RUNNING = "Running"
     RECONCILING = "Reconciling"
     """True while a run is active; read by GitOps tools (kstatus)."""
     STALLED = "Stalled"
-    """True with the failure's reason after a terminal failure; read by GitOps tools (kstatus)."""
+    """True while the worker gives no sign of life, and with the failure's reason after a terminal failure; read by
+    GitOps tools (kstatus)."""
+    SLA_MET = "SLAMet"
+    """Whether the run is done within spec.slaSeconds; Unknown until that is known."""
     DEACTIVATION_WITHHELD = "DeactivationWithheld"
     """True when vanished tracks stay active because a guard held; known only at the end of a run."""
 
@@ -101,6 +108,20 @@ class Reason(StrEnum):
     """The TrackSyncJob cannot be read by this version of the operator."""
     WITHHELD = "Withheld"
     NOTHING_WITHHELD = "NothingWithheld"
+    QUEUED = "Queued"
+    ADMITTED = "Admitted"
+    RETRYING = "Retrying"
+    SUSPENDING = "Suspending"
+    SUSPENDED = "Suspended"
+    RESUMED = "Resumed"
+    """A resume was accepted; the next attempt follows."""
+    RESUME_REFUSED = "ResumeRefused"
+    NO_HEARTBEAT = "NoHeartbeat"
+    MET = "Met"
+    BREACHED = "Breached"
+    PREDICTED_BREACH = "PredictedBreach"
+    NOT_COMPLETED = "NotCompleted"
+    PLANNED = "Planned"
 
 
 class Environment(StrEnum):
@@ -117,6 +138,8 @@ class Environment(StrEnum):
     DATABASE_URL_FILE = "TRACKSYNC_DATABASE_URL_FILE"
     """Path of the file that holds the database URL, mounted from the secret."""
     TERMINATION_LOG = "TRACKSYNC_TERMINATION_LOG"
+    HISTORY_DAYS = "TRACKSYNC_HISTORY_DAYS"
+    """Days for which the ledger remembers finished runs."""
 
 
 OPERATOR_COMPONENT: Final = "operator"

@@ -7,25 +7,39 @@ its own field manager; they share no field.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import ConfigDict, Field
 
-from tracksync.api.base import ApiModel, Condition, Duration, Message, ShortText, StoredModel, Timestamp
-from tracksync.api.deactivation import MAX_COUNT, MAX_PERCENT, DeactivationPolicy
+from tracksync.api.base import ApiModel, Condition, Message, ShortText, StoredModel, Timestamp
 from tracksync.api.identity import Stage  # noqa: TC001 -- pydantic resolves the annotation at run time
+from tracksync.api.spec import (
+    IMMUTABLE,
+    DeactivationSpec,
+    FailureThresholdSpec,
+    MetadataSpec,
+    RetrySpec,
+    SourceSpec,
+    SyncMode,
+    TargetSpec,
+    WriteSpec,
+)
+from tracksync.api.worker import WorkerSpec
 
 if TYPE_CHECKING:
     from pydantic.config import JsonDict
 
-_IMMUTABLE: JsonDict = {
+_ONE_WAY: JsonDict = {
     "x-kubernetes-validations": [
-        {"rule": "self == oldSelf", "message": "cannot be changed after creation; create a new TrackSyncJob instead"}
+        {
+            "rule": "self || !oldSelf",
+            "message": "cannot be taken back; continue a cancelled run with the annotation tracksync.io/resume",
+        }
     ]
 }
-"""CEL rule of a field that a run is bound to: what it reads and where it writes."""
+"""CEL rule of a wish that can be made, but not taken back."""
 
-_IMMUTABLE_SET: JsonDict = {**_IMMUTABLE, "x-kubernetes-list-type": "set"}
+_IMMUTABLE_SET: JsonDict = {**IMMUTABLE, "x-kubernetes-list-type": "set"}
 
 _SPEC_RULES: JsonDict = {
     "x-kubernetes-validations": [
@@ -43,89 +57,61 @@ Slug = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a
 Count = Annotated[int, Field(ge=0, le=2_147_483_647)]
 
 
-class SourceSpec(ApiModel):
-    """Where the tracks come from."""
-
-    name: Annotated[str, Field(max_length=40, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")] = "liverc"
-    """Name of a source that the installation allows."""
-    requests_per_second: Annotated[float, Field(gt=0, le=100_000)] | None = None
-    """Request rate to the source's domain, in requests per second. It may only lower the installation's limit, which
-    applies when this is not set."""
-    concurrency: Annotated[int, Field(ge=1, le=64)] | None = None
-    """Requests in flight at once. It may only lower the installation's limit, which applies when this is not set."""
-
-
-class SecretKeyRef(ApiModel):
-    """A key of a Secret in the TrackSyncJob's own namespace."""
-
-    name: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
-    """Name of the Secret."""
-    key: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")] = "url"
-    """Key that holds the database URL, such as postgresql://user:password@host:5432/database."""
-
-
-class TargetSpec(ApiModel):
-    """Where the tracks go."""
-
-    database_secret_ref: SecretKeyRef
-    """Secret that holds the PostgreSQL database's URL."""
-
-
-class MetadataSpec(ApiModel):
-    """What is fetched beyond the catalogue page."""
-
-    enabled: bool = True
-    """Whether each track's dashboard (address, contact, totals) is fetched; false syncs the catalogue page only."""
-    refresh_after: Duration = "168h"
-    """Fetch a dashboard only if the stored one is older than this, such as 168h, 90m or 1h30m. Due dashboards are
-    spread evenly over the runs, so a daily run at the default of 168h fetches about a seventh of them. 0s fetches
-    all."""
-    attempts: Annotated[int, Field(ge=1, le=10)] = 3
-    """Attempts for one dashboard in this run, on top of the few quick repetitions within each attempt. Between two
-    attempts there is a growing pause."""
-
-
-class DeactivationSpec(ApiModel):
-    """What happens to active tracks that vanished from a complete, valid catalogue page."""
-
-    policy: DeactivationPolicy = Field(default=DeactivationPolicy.APPLY, json_schema_extra=_IMMUTABLE)
-    """Apply deactivates them within the limits below. Withhold only reports them. Disabled does not look for them."""
-    max_percent: Annotated[int, Field(ge=0, le=100, json_schema_extra=_IMMUTABLE)] = MAX_PERCENT
-    """When more than this share of the active tracks vanished, in percent, none is deactivated."""
-    max_count: Annotated[int, Field(ge=0, le=1_000_000, json_schema_extra=_IMMUTABLE)] = MAX_COUNT
-    """When more tracks than this vanished, none is deactivated."""
-    approved_ceiling: Annotated[int, Field(ge=0, le=1_000_000)] = 0
-    """An admin's answer to a withheld deactivation: up to this many vanished tracks are deactivated although they are
-    more than maxPercent or maxCount. When more have vanished by then, none is. The worker starts with the number that
-    is here when its Job is created."""
-
-
 class TrackSyncJobSpec(ApiModel):
     """The wish: one run of the sync."""
 
     model_config = ConfigDict(json_schema_extra=_SPEC_RULES)
 
-    source: SourceSpec = Field(default_factory=SourceSpec, json_schema_extra=_IMMUTABLE)
+    source: SourceSpec = Field(default_factory=SourceSpec, json_schema_extra=IMMUTABLE)
     """Where the tracks come from, and how fast they may be fetched."""
-    target: TargetSpec = Field(json_schema_extra=_IMMUTABLE)
+    target: TargetSpec = Field(json_schema_extra=IMMUTABLE)
     """The PostgreSQL database that the tracks are written to."""
-    metadata: MetadataSpec = Field(default_factory=MetadataSpec, json_schema_extra=_IMMUTABLE)
+    mode: SyncMode = Field(default=SyncMode.APPLY, json_schema_extra=IMMUTABLE)
+    """Apply writes what was found. Plan fetches and compares everything just so, but writes no track: its counters say
+    what Apply would do, and `tracksync report` lists it."""
+    metadata: MetadataSpec = Field(default_factory=MetadataSpec, json_schema_extra=IMMUTABLE)
     """What is fetched beyond the catalogue page."""
     only_slugs: Annotated[tuple[Slug, ...], Field(max_length=200, json_schema_extra=_IMMUTABLE_SET)] = ()
     """Sync these tracks of the catalogue only; empty syncs all. Such a run never deactivates a track, and
     deactivation.policy has to say so: Disabled or Withhold."""
     deactivation: DeactivationSpec = Field(default_factory=DeactivationSpec)
     """What happens to active tracks that are no longer in the catalogue."""
+    write: WriteSpec = Field(default_factory=WriteSpec, json_schema_extra=IMMUTABLE)
+    """How the database is written to."""
+    failure_threshold: FailureThresholdSpec = Field(default_factory=FailureThresholdSpec)
+    """How much of the run may fail; a change counts from the next attempt on."""
+    retry: RetrySpec = Field(default_factory=RetrySpec)
+    """What happens after an attempt that failed for a reason that may pass."""
+    sla_seconds: Annotated[int, Field(ge=1, le=604_800)] = 600
+    """Soft limit in seconds, counted like activeDeadlineSeconds: the condition SLAMet tells whether the run keeps it,
+    and before that whether it is expected to. Nothing is stopped."""
+    stall_seconds: Annotated[int, Field(ge=30, le=86_400)] = 120
+    """A running worker that gives no sign of life for so many seconds is shown as stalled. Nothing is stopped."""
     active_deadline_seconds: Annotated[int, Field(ge=10, le=604_800)] = 3600
-    """Hard limit for the whole run, in seconds from the creation of its Job. A run that exceeds it ends as Failed with
-    reason DeadlineExceeded; no track is changed."""
+    """Hard limit for the whole run, in seconds from the moment that it has its turn, with all attempts and the pauses
+    between them; time in the queue and suspended time do not count. A run that exceeds it ends as Failed with reason
+    DeadlineExceeded; no track is changed."""
+    parallelism: Annotated[int, Field(ge=1, le=1)] = 1
+    """Worker pods at once. One is the only value so far."""
+    suspend: bool = False
+    """True stops the worker and keeps what it has fetched; false goes on from there. Set before the start, the run
+    does not start."""
+    cancel: Annotated[bool, Field(json_schema_extra=_ONE_WAY)] = False
+    """True stops the run and rolls it back; the TrackSyncJob stays, as Cancelled. Cannot be taken back."""
+    worker: WorkerSpec = Field(default_factory=WorkerSpec)
+    """Size and place of the worker's pod; a change counts from the next attempt on."""
+    ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=315_360_000)] = 604_800
+    """Seconds after its end when the TrackSyncJob is deleted. The run's record in the database stays."""
 
 
 class Phase(StrEnum):
     """Display word derived from the conditions; programs read the conditions."""
 
     PENDING = "Pending"
+    QUEUED = "Queued"
     RUNNING = "Running"
+    SUSPENDED = "Suspended"
+    RETRYING = "Retrying"
     CANCELLING = "Cancelling"
     SUCCEEDED = "Succeeded"
     COMPLETED_WITH_ERRORS = "CompletedWithErrors"
@@ -139,6 +125,17 @@ class Phase(StrEnum):
 
 
 TERMINAL_PHASES = frozenset({Phase.SUCCEEDED, Phase.COMPLETED_WITH_ERRORS, Phase.FAILED, Phase.CANCELLED})
+
+
+class StopWish(StrEnum):
+    """A field of the spec that stops the run."""
+
+    CANCEL = "Cancel"
+    SUSPEND = "Suspend"
+
+
+MAX_ATTEMPTS: Final = 5
+"""Attempts that a status shows."""
 
 
 class Attempt(StoredModel):
@@ -165,8 +162,8 @@ class Attempt(StoredModel):
 class OperatorStatus(StoredModel):
     """The operator's half of the status (field manager tracksync-operator)."""
 
-    observed_generation: Annotated[int, Field(ge=0)] | None = None
-    """Generation of the spec that the operator last acted on."""
+    observed_generation: Annotated[int, Field(ge=-1)] | None = None
+    """Generation of the spec that the operator last acted on; -1 before its first look."""
     run_id: ShortText | None = None
     """Id of the run in the database's ledger."""
     phase: Phase | None = None
@@ -175,12 +172,24 @@ class OperatorStatus(StoredModel):
     """Observations; Succeeded is the summary and what `kubectl wait` should look at."""
     message: Message | None = None
     """One sentence on where the run stands, with the remedy when something is wrong."""
-    attempts: Annotated[tuple[Attempt, ...], Field(max_length=5)] = ()
-    """The run's Kubernetes Jobs, oldest first."""
+    attempts: Annotated[tuple[Attempt, ...], Field(max_length=MAX_ATTEMPTS)] = ()
+    """The run's latest Kubernetes Jobs, oldest first; older ones are dropped, the numbers go on."""
+    retries: Annotated[int, Field(ge=0)] | None = None
+    """Repetitions so far that count against spec.retry.limit; a resume starts anew."""
+    next_attempt_time: Timestamp | None = None
+    """When the next attempt is due, during the pause before it."""
+    queue_position: Annotated[int, Field(ge=1)] | None = None
+    """Place in the queue; 1 is next."""
+    last_handled_resume: ShortText | None = None
+    """The latest value of the annotation tracksync.io/resume that was acted on or refused."""
+    overridden: Annotated[tuple[StopWish, ...], Field(max_length=2)] = ()
+    """Stops of the spec that a later resume overruled: Cancel for good, Suspend until spec.suspend is false."""
     start_time: Timestamp | None = None
     """When the operator took the run up."""
     completion_time: Timestamp | None = None
     """When the run reached its end."""
+    duration: ShortText | None = None
+    """Time from start to end for people, such as 5m12s; known at the end."""
 
 
 class ProgressStatus(StoredModel):

@@ -29,6 +29,28 @@ Schema = dict[str, object]
 LIST_MAP_KEYS: Final = {"conditions": "type", "stages": "name", "attempts": "number"}
 """Lists that server-side apply merges by this key; others are replaced as a whole, unless the model says `set`."""
 
+UNSEEN_GENERATION: Final = -1
+"""What `status.observedGeneration` is before the operator's first look."""
+
+SELECTABLE_FIELDS: Final = ("status.phase", "spec.target.databaseSecretRef.name")
+"""What the API server can filter lists by, so that a look into the queue costs what is in it (Kubernetes 1.31)."""
+
+_COLUMNS: Final = (
+    ("Phase", "string", ".status.phase"),
+    ("Stage", "string", ".status.progress.stage"),
+    ("Progress", "string", ".status.progress.text"),
+    ("Failed", "integer", ".status.results.failedItems"),
+    ("ETA", "string", ".status.progress.eta"),
+    ("Duration", "string", ".status.duration"),
+)
+_WIDE_COLUMNS: Final = (
+    ("Reason", "string", '.status.conditions[?(@.type=="Succeeded")].reason'),
+    ("Deactivated", "integer", ".status.results.deactivated"),
+    ("Attempt", "integer", ".status.attempts[-1:].number"),
+    ("Queue", "integer", ".status.queuePosition"),
+    ("Run-ID", "string", ".status.runId"),
+)
+
 _COPIED: Final = frozenset(
     {
         "type",
@@ -41,6 +63,7 @@ _COPIED: Final = frozenset(
         "maxLength",
         "minItems",
         "maxItems",
+        "maxProperties",
         "required",
         "x-kubernetes-list-type",
         "x-kubernetes-validations",
@@ -77,6 +100,7 @@ def job_crd() -> Schema:
                     "served": True,
                     "storage": True,
                     "subresources": {"status": {}},
+                    "selectableFields": [{"jsonPath": f".{path}"} for path in SELECTABLE_FIELDS],
                     "additionalPrinterColumns": _printer_columns(),
                     "schema": {"openAPIV3Schema": _job_schema()},
                 }
@@ -87,11 +111,11 @@ def job_crd() -> Schema:
 
 def _printer_columns() -> list[Schema]:
     """Return the columns that `kubectl get` shows after NAME."""
+    columns = [(*column, 0) for column in _COLUMNS] + [(*column, 1) for column in _WIDE_COLUMNS]
+    columns.append(("Age", "date", ".metadata.creationTimestamp", 0))
     return [
-        {"name": "Phase", "type": "string", "jsonPath": ".status.phase"},
-        {"name": "Stage", "type": "string", "jsonPath": ".status.progress.stage"},
-        {"name": "Progress", "type": "string", "jsonPath": ".status.progress.text"},
-        {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+        {"name": name, "type": kind, "jsonPath": path} | ({"priority": priority} if priority else {})
+        for name, kind, path, priority in columns
     ]
 
 
@@ -111,7 +135,11 @@ def _job_schema() -> Schema:
 
 
 def _status_schema() -> Schema:
-    """Return both halves of the status as one object; nothing in it is defaulted, so each field keeps its one owner."""
+    """Return both halves of the status as one object; nothing in it is defaulted, so each field keeps its one owner.
+
+    A TrackSyncJob without a status has the one that says that the operator has not seen it: kstatus would take it for
+    done otherwise.
+    """
     properties: Schema = {}
     for half in (OperatorStatus, WorkerStatus):
         properties |= _mapping(structural_schema(half, defaults=False)["properties"])
@@ -119,6 +147,7 @@ def _status_schema() -> Schema:
         "description": "What the operator and the worker report about the run.",
         "type": "object",
         "properties": properties,
+        "default": {"observedGeneration": UNSEEN_GENERATION},
     }
 
 
@@ -178,14 +207,25 @@ class _Translation:
             case "exclusiveMinimum" | "exclusiveMaximum":
                 into[_EXCLUSIVE[keyword]] = value
                 into[keyword] = True
-            case "items":
-                into["items"] = self.translate(_mapping(value), path=f"{path}[]")
-            case "properties":
-                into["properties"] = self._translate_properties(_mapping(value), path=path)
+            case "items" | "properties" | "patternProperties" | "propertyNames":
+                into |= self._translate_parts(keyword, _mapping(value), path=path)
             case known if known in _COPIED:
                 into[keyword] = value
             case _:
                 raise TypeError(f"{path}: {keyword} has no translation into a structural schema")
+
+    def _translate_parts(self, keyword: str, value: Schema, *, path: str) -> Schema:
+        """Return what a list, an object or a map holds."""
+        match keyword:
+            case "items":
+                return {"items": self.translate(value, path=f"{path}[]")}
+            case "properties":
+                return {"properties": self._translate_properties(value, path=path)}
+            case "propertyNames":  # an API server has no keyword for the length of a map's names
+                return {"x-kubernetes-validations": [_short_names(cast("int", value["maxLength"]))]}
+            case _:
+                [values] = value.values()
+                return {"additionalProperties": self.translate(_mapping(values), path=f"{path}{{}}")}
 
     def _translate_properties(self, properties: Mapping[str, object], *, path: str) -> Schema:
         return {name: self._translate_property(name, _mapping(value), path=path) for name, value in properties.items()}
@@ -200,6 +240,13 @@ class _Translation:
         if self._defaults and schema["type"] == "object" and "required" not in schema and "anyOf" not in source:
             schema["default"] = {}
         return schema
+
+
+def _short_names(longest: int) -> Schema:
+    return {
+        "rule": f"self.all(name, size(name) <= {longest})",
+        "message": f"a name in it is longer than {longest} characters",
+    }
 
 
 def _mapping(value: object) -> dict[str, object]:

@@ -1,11 +1,16 @@
-"""`tracksync admin`: manifests that an admin applies, generated from the same models that the operator uses."""
+"""`tracksync admin`: manifests and grants that an admin applies, generated from what operator and worker use."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Print or write the manifests that install TrackSync in a cluster.", no_args_is_help=True)
+from tracksync.cli.options import ReaderRole, WriterRole
+
+app = typer.Typer(
+    help="Print or write what installs TrackSync: the manifests of a cluster, the grants of a database.",
+    no_args_is_help=True,
+)
 
 
 @app.command("crd")
@@ -50,3 +55,11 @@ def worker_access(
 
     command = f"tracksync admin worker-access --namespace {namespace}"
     typer.echo(as_yaml(worker_access_documents(namespace), command=command), nl=False)
+
+
+@app.command("grants")
+def grants(*, writer: WriterRole = None, reader: ReaderRole = None) -> None:
+    """Print the SQL that gives a database's roles exactly the rights that they need; run it after each migration."""
+    from tracksync.adapters.postgres.roles import Roles, grants_script
+
+    typer.echo(grants_script(Roles(writer=writer, reader=reader)), nl=False)

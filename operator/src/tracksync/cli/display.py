@@ -52,6 +52,10 @@ class BarDisplay:
             done = stage.done if stage.total else total or 0
             self._bars.update(self._tasks[stage.name], total=total, completed=done, detail=detail)
 
+    async def is_abandoned(self) -> bool:
+        """Return True: a run on a terminal has an id of its own each time, and nobody can go on with it."""
+        return True
+
 
 class LineDisplay:
     """`tracksync.ports.Progress` as a line for each report."""
@@ -76,6 +80,10 @@ class LineDisplay:
         if line != self._last:
             self._console.print(line, markup=False, highlight=False)
         self._last = line
+
+    async def is_abandoned(self) -> bool:
+        """Return True: a run on a terminal has an id of its own each time, and nobody can go on with it."""
+        return True
 
 
 def make_display() -> tuple[BarDisplay | LineDisplay, float]:

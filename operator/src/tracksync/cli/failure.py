@@ -15,13 +15,15 @@ _REMEDIES: Final = {
     "in the form postgresql://USER:PASSWORD@HOST:5432/DATABASE.",
     FailureReason.SCHEMA_MISMATCH: "Run `tracksync migrate` with the same database options.",
     FailureReason.DATABASE_UNAVAILABLE: "Check that the database runs and can be reached, then run the command again.",
+    FailureReason.DATABASE_CAPACITY: "Give the database what it lacks, then run the command again.",
     FailureReason.SOURCE_UNAVAILABLE: "Check that the source runs and can be reached, then run the command again.",
     FailureReason.SOURCE_OFF: "Ask whoever did it; `tracksync source on`, with the same database options, undoes it.",
     FailureReason.TOO_MANY_FAILED_ITEMS: "Run the command again when the source answers; nothing was changed.",
     FailureReason.SOURCE_INVALID: "Look at the catalogue page; nothing was changed.",
     FailureReason.CANCELLED: "Run the command again to start over; nothing was changed.",
     FailureReason.FENCED: "Another process works on this run; wait for it, or start a new run.",
-    FailureReason.LEASE_HELD: "Wait for the run that holds the target.",
+    FailureReason.LEASE_HELD: "Wait for the named run, or stop it (Ctrl-C, or delete its TrackSyncJob), then run the "
+    "command again. The lease of a run that died expires after a minute.",
 }
 _DEFAULT_REMEDY: Final = "Run the command again later."
 

@@ -8,6 +8,7 @@ from tracksync.cli.options import DatabaseUrl, DataDir, Deactivation, RunOutput
 
 _SOURCE_PANEL = "Source"
 _VANISHED_PANEL = "Vanished tracks"
+_WRITING_PANEL = "Writing"
 
 
 def run(
@@ -154,6 +155,49 @@ def run(
             "they are more than --max-percent or --max-count. When more have vanished by then, none is.",
         ),
     ] = 0,
+    plan: Annotated[
+        bool,
+        typer.Option(
+            "--plan",
+            rich_help_panel=_WRITING_PANEL,
+            help="Fetch and compare everything, but write no track: only say what would change. `tracksync report` "
+            "with the run's id lists it.",
+        ),
+    ] = False,
+    batch_size: Annotated[
+        int,
+        typer.Option(
+            "--batch-size",
+            metavar="NUMBER",
+            min=1,
+            max=10_000,
+            rich_help_panel=_WRITING_PANEL,
+            help="Dashboards that are committed together, at most; what has come is committed every 5 s in any case.",
+        ),
+    ] = 500,
+    max_failed_percent: Annotated[
+        int,
+        typer.Option(
+            "--max-failed-percent",
+            metavar="NUMBER",
+            min=0,
+            max=100,
+            rich_help_panel=_WRITING_PANEL,
+            help="When more than this share of the due dashboards failed, in percent, nothing is merged. Two are "
+            "tolerated in any case.",
+        ),
+    ] = 10,
+    history_days: Annotated[
+        int,
+        typer.Option(
+            "--history-days",
+            metavar="NUMBER",
+            min=7,
+            max=36_500,
+            rich_help_panel=_WRITING_PANEL,
+            help="Days for which finished runs are remembered; older ones are forgotten at the end of this one.",
+        ),
+    ] = 30,
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
     output: Annotated[
@@ -166,6 +210,7 @@ def run(
     Exit codes: 0 done, 10 done with failed dashboards, 20 try again later, 30 a setting is wrong, 40 the catalogue page
     is not valid, 50 stopped by Ctrl-C and rolled back.
     """
+    from tracksync.api.spec import SyncMode
     from tracksync.cli.databases import choose_database
     from tracksync.cli.sync import SyncWish, sync_here
 
@@ -183,6 +228,10 @@ def run(
         max_percent=max_percent,
         max_count=max_count,
         approved_ceiling=approved_ceiling,
+        mode=SyncMode.PLAN if plan else SyncMode.APPLY,
+        batch_size=batch_size,
+        max_failed_percent=max_failed_percent,
+        history_days=history_days,
         output=output,
     )
     raise typer.Exit(sync_here(wish, choose_database(database_url, data_dir)))

@@ -39,6 +39,32 @@ class PageOutput(StrEnum):
     JSON = "json"
 
 
+class ReportOutput(StrEnum):
+    """How `tracksync report` prints."""
+
+    TEXT = "text"
+    MARKDOWN = "markdown"
+    HTML = "html"
+    JSON = "json"
+
+
+class RunState(StrEnum):
+    """How a run stands in the ledger."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    COMPLETED_WITH_ERRORS = "completed_with_errors"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class ZeroTotalsChoice(StrEnum):
+    """What `tracksync adopt` makes of a total of 0."""
+
+    UNKNOWN = "unknown"
+    KEEP = "keep"
+
+
 DatabaseUrl = Annotated[
     str | None,
     typer.Option(
@@ -59,4 +85,17 @@ DataDir = Annotated[
         rich_help_panel=DATABASE_PANEL,
         help="Directory of the embedded database. [default: TRACKSYNC_DATA_DIR, else ~/.local/share/tracksync]",
     ),
+]
+WriterRole = Annotated[
+    str | None,
+    typer.Option(
+        "--writer",
+        metavar="ROLE",
+        show_default=False,
+        help="Role that workers connect as: it may do what a sync does, and nothing to what belongs to the admin.",
+    ),
+]
+ReaderRole = Annotated[
+    str | None,
+    typer.Option("--reader", metavar="ROLE", show_default=False, help="Role that only reads."),
 ]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tracksync.cli.options import DATABASE_PANEL, DatabaseUrl, DataDir
+from tracksync.cli.options import DATABASE_PANEL, DatabaseUrl, DataDir, ReaderRole, WriterRole
 from tracksync.cli.simulating import simulate
 from tracksync.errors import ExitCode
 
@@ -29,6 +29,22 @@ def migrate(
         ),
     ] = None,
     data_dir: DataDir = None,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="Change nothing: exit code 0 when the database is at this version's revision, else 30."
+        ),
+    ] = False,
+    sql: Annotated[
+        bool,
+        typer.Option(
+            "--sql",
+            help="Change nothing: print the SQL that is missing, for psql. Without a database that is named by an "
+            "option or a variable: all of it, for an empty one.",
+        ),
+    ] = False,
+    writer: WriterRole = None,
+    reader: ReaderRole = None,
     wait: Annotated[
         float,
         typer.Option(
@@ -36,15 +52,29 @@ def migrate(
         ),
     ] = 0.0,
 ) -> None:
-    """Bring the database to the schema of this version; a database that is already there is left alone."""
-    from tracksync.cli.databases import choose_database, choose_database_file
-    from tracksync.cli.migrating import migrate_database
+    """Bring the database to the schema of this version; a database that is already there is left alone.
 
+    With --writer and --reader these roles get their rights in the same transaction.
+    """
+    from tracksync.cli.databases import choose_database, choose_database_file
+
+    if check and (sql or writer is not None or reader is not None):
+        raise typer.BadParameter("--check looks at the revision only; leave out --sql, --writer and --reader")
     if database_url_file is None:
         choice = choose_database(database_url, data_dir)
     else:
         choice = choose_database_file(database_url_file, others=(database_url, data_dir))
-    migrate_database(choice, wait_seconds=wait)
+    from tracksync.adapters.postgres.roles import Roles
+    from tracksync.cli.migrating import check_database, migrate_database, print_script
+
+    roles = Roles(writer=writer, reader=reader)
+    if check:
+        check_database(choice, wait_seconds=wait)
+    elif sql:
+        is_named = not choice.is_embedded or data_dir is not None
+        print_script(choice if is_named else None, roles=roles, wait_seconds=wait)
+    else:
+        migrate_database(choice, roles=roles, wait_seconds=wait)
 
 
 def worker() -> None:

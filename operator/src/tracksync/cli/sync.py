@@ -19,19 +19,22 @@ from tracksync.adapters.clock import SystemClock
 from tracksync.adapters.postgres.database import PostgresDatabase
 from tracksync.adapters.web.source import WebSource
 from tracksync.api.deactivation import DeactivationPolicy
-from tracksync.api.job import DeactivationSpec, MetadataSpec, Results, Slug
+from tracksync.api.job import Results, Slug
 from tracksync.api.source import SourceEntry
+from tracksync.api.spec import DeactivationSpec, FailureThresholdSpec, MetadataSpec, SyncMode, WriteSpec
 from tracksync.cli.databases import opened
 from tracksync.cli.display import make_display
 from tracksync.cli.failure import explain_failure
 from tracksync.cli.options import Deactivation, RunOutput
 from tracksync.core.runs.withheld import LIMITS
+from tracksync.core.tracks.history import KEEP_DAYS
+from tracksync.core.tracks.plan import RunMode
 from tracksync.errors import ExitCode, SettingsError, TrackSyncError
 from tracksync.logs import configure_logs
 from tracksync.ports import RunIdentity
 from tracksync.settings import explain
 from tracksync.worker.ending import exit_code_of
-from tracksync.worker.model import RunRequest, WorkerPorts, guard_of, refresh_of
+from tracksync.worker.model import RunRequest, WorkerPorts, guard_of, mode_of, refresh_of
 from tracksync.worker.run import run_sync
 
 if TYPE_CHECKING:
@@ -48,6 +51,8 @@ _PORTS: Final = {"http": 80, "https": 443}
 _REAL: Final = SourceEntry()
 _METADATA: Final = MetadataSpec()
 _DEACTIVATION: Final = DeactivationSpec()
+_WRITE: Final = WriteSpec()
+_THRESHOLD: Final = FailureThresholdSpec()
 _SLUG: Final[TypeAdapter[str]] = TypeAdapter(Slug)
 _POLICIES: Final = {
     Deactivation.APPLY: DeactivationPolicy.APPLY,
@@ -58,7 +63,7 @@ _POLICIES: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncWish:
-    """The options of `tracksync run` about source, vanished tracks and output."""
+    """The options of `tracksync run`, but for those about the database; ranges are the command line's to check."""
 
     source_url: str | None = None
     requests_per_second: float | None = None
@@ -73,16 +78,21 @@ class SyncWish:
     max_percent: int = _DEACTIVATION.max_percent
     max_count: int = _DEACTIVATION.max_count
     approved_ceiling: int = _DEACTIVATION.approved_ceiling
+    mode: SyncMode = SyncMode.APPLY
+    batch_size: int = _WRITE.batch_size
+    max_failed_percent: int = _THRESHOLD.max_failed_percent
+    history_days: int = KEEP_DAYS
     output: RunOutput = RunOutput.TEXT
 
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
-    """How the run ended, and how many tracks are active now (None when the database does not say)."""
+    """How the run ended, how many tracks are active now (None when the database does not say), and for what it was."""
 
     result: WorkerResult
     seconds: float
     active_tracks: int | None
+    mode: RunMode = RunMode.APPLY
 
     def as_json(self) -> str:
         """Return the one JSON document of `--output json`."""
@@ -202,6 +212,10 @@ def run_request(wish: SyncWish, entry: SourceEntry, *, database_setting: str) ->
         guard=guard_of(_deactivation(wish)),
         only_slugs=_only_slugs(wish),
         only_slugs_setting="--only-slug",
+        mode=mode_of(wish.mode),
+        batch_size=wish.batch_size,
+        max_failed_percent=wish.max_failed_percent,
+        keep_days=wish.history_days,
     )
 
 
@@ -256,12 +270,13 @@ async def _sync(request: RunRequest, entry: SourceEntry, url: str) -> SyncReport
             source=await resources.enter_async_context(source),
             progress=display,
             clock=clock,
+            history=database.history,
         )
         resources.enter_context(display)
         started = clock.monotonic()
         result = await run_sync(replace(request, report_every_seconds=every_seconds), ports, stop=stop)
         seconds = clock.monotonic() - started
-        return SyncReport(result, seconds, await _count_active(database, entry.name))
+        return SyncReport(result, seconds, await _count_active(database, entry.name), request.mode)
 
 
 async def _count_active(database: PostgresDatabase, source: str) -> int | None:
@@ -282,4 +297,6 @@ def show(report: SyncReport, output: RunOutput) -> None:
         withheld = result.status.withheld
         if withheld is not None and LIMITS.issuperset(withheld.reasons):
             typer.echo(f"If they are really gone, run again with --approved-ceiling {withheld.count}")
+        if report.mode is RunMode.PLAN:
+            typer.echo(f"`tracksync report {result.run_id}` lists what would change")
         typer.echo(f"{report.active_tracks} active tracks are stored; `tracksync tracks` shows them")

@@ -15,10 +15,12 @@ from tracksync.controller.framework import kopf_settings, quieten_kopf, register
 from tracksync.controller.handlers import register
 from tracksync.controller.health import register_probe
 from tracksync.controller.observe import Ports
+from tracksync.controller.queues import Queues
 from tracksync.controller.reconcile import reconcile
 from tracksync.controller.resync import Resync
 from tracksync.controller.wakeups import Wakeups
 from tracksync.core.runs.model import WorkerTemplate
+from tracksync.core.runs.queue import Limits
 from tracksync.errors import ExitCode, SettingsError, TrackSyncError
 from tracksync.settings import read_sources
 
@@ -105,9 +107,15 @@ async def serve(
         cluster=cluster,
         clock=clock,
         sources=sources,
-        template=WorkerTemplate(settings.worker_image, settings.worker_image_pull_policy),
+        template=WorkerTemplate(settings.worker_image, settings.worker_image_pull_policy, settings.history_days),
+        queues=Queues(
+            cluster,
+            limits=Limits(settings.max_active_runs, settings.max_active_runs_per_namespace),
+            namespaces=settings.namespaces,
+        ),
     )
     wakeups = Wakeups(lambda key: reconcile(key, ports), clock)
+    ports.queues.wake = wakeups.wake
     resync = Resync(cluster, clock, wakeups.wake, namespaces=settings.namespaces, period=settings.resync_seconds)
     if registry is None:
         registry = kopf.OperatorRegistry()

@@ -13,6 +13,7 @@ import kopf
 
 from tracksync.api.identity import FINALIZER, GROUP, JOB_PLURAL, VERSION, Annotation, Label
 from tracksync.api.job import Phase, WorkerStatus
+from tracksync.controller.observe import MAX_TOKEN
 from tracksync.core.runs.model import Key
 from tracksync.core.runs.reading import mapping, text
 
@@ -35,7 +36,10 @@ def register(registry: kopf.OperatorRegistry, wake: Wake) -> None:
     @kopf.on.event(GROUP, VERSION, JOB_PLURAL, id="run", registry=registry)
     async def run_changed(body: kopf.Body, type: str | None, **_: Any) -> None:  # noqa: A002 -- kopf's name
         key = Key(str(body.metadata.namespace), str(body.metadata.name))
-        if type == "DELETED" or is_settled(body):
+        if type == "DELETED":
+            news.forget(key)
+            wake(key)  # the pass finds nothing, and wakes whoever waited for it
+        elif is_settled(body):
             news.forget(key)
         elif news.is_new(key, body):
             wake(key)
@@ -72,6 +76,7 @@ class News:
 def _fingerprint(run: Mapping[str, Any]) -> int:
     metadata, status = mapping(dict(run), "metadata"), mapping(dict(run), "status")
     parts = [metadata.get(name) for name in ("uid", "generation", "deletionTimestamp", "finalizers")]
+    parts.append(mapping(metadata, "annotations").get(Annotation.RESUME.value))
     parts += [value for name, value in sorted(status.items()) if name not in _WORKER_FIELDS]
     return hash(json.dumps(parts, default=str))
 
@@ -81,6 +86,9 @@ def is_settled(run: Mapping[str, Any]) -> bool:
     metadata, status = mapping(dict(run), "metadata"), mapping(dict(run), "status")
     finalizers = metadata.get("finalizers")
     if isinstance(finalizers, list) and FINALIZER in finalizers:
+        return False
+    token = text(metadata, "annotations", Annotation.RESUME)[:MAX_TOKEN]
+    if token and token != status.get("lastHandledResume"):
         return False
     return text(dict(run), "status", "phase") in {phase.value for phase in Phase if phase.is_terminal} and status.get(
         "observedGeneration"

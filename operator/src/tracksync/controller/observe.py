@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, Protocol
 
 from pydantic import ValidationError
 
+from tracksync.api.identity import Annotation
 from tracksync.api.job import OperatorStatus, TrackSyncJobSpec, WorkerStatus
 from tracksync.core.runs.attempts import current_attempt
 from tracksync.core.runs.model import Key, Observed
@@ -26,10 +28,18 @@ from tracksync.core.runs.starting import needs_events
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from tracksync.api.source import SourceEntry
+    from tracksync.controller.queues import Queues
     from tracksync.core.runs.model import EventView, Manifest, PodView, WorkerTemplate
     from tracksync.ports import Clock, Cluster
+
+
+MAX_TOKEN: Final = 256
+"""Characters of a resume token that count: as many as the status can echo."""
+_LEASE_EXPIRED: Final = timedelta(seconds=90)
+"""The lease of a pod that is past its grace period expires 60 s after its last renewal."""
 
 
 class Sources(Protocol):
@@ -48,6 +58,7 @@ class Ports:
     clock: Clock
     sources: Sources
     template: WorkerTemplate
+    queues: Queues
 
 
 def key_of(manifest: Manifest) -> Key:
@@ -59,13 +70,13 @@ async def observe(run: Manifest, ports: Ports) -> Observed:
     """Return everything that a decision about this TrackSyncJob needs."""
     observed = _from_run(run, ports)
     if observed.status.phase is not None and observed.status.phase.is_terminal:
-        return observed  # whatever else there is, nothing follows from it
+        return observed  # whatever its children are, nothing follows from them
     job, pods = await _read_children(observed, ports.cluster)
     if job is not None and not is_controlled_by(job, observed.uid):
         return replace(observed, foreign_job=True)
     owner = text(job, "metadata", "uid") if job is not None else ""
     ours = [pod for pod in pods if owner and is_controlled_by(pod, owner)]
-    strays = tuple(view.name for pod in pods if pod not in ours and not (view := read_pod(pod)).gone)
+    strays = tuple(view.name for pod in pods if pod not in ours and _is_live(view := read_pod(pod), observed.now))
     observed = replace(
         observed,
         jobs=(read_job(job),) if job is not None else (),
@@ -73,6 +84,11 @@ async def observe(run: Manifest, ports: Ports) -> Observed:
         strays=strays,
     )
     return await _with_start_problems(observed, ports.cluster)
+
+
+def _is_live(pod: PodView, now: datetime) -> bool:
+    """Return whether the pod may still write: one of a lost node never ends, but its lease in the database does."""
+    return not pod.gone and (pod.deleting_since is None or now < pod.deleting_since + _LEASE_EXPIRED)
 
 
 async def _read_children(observed: Observed, cluster: Cluster) -> tuple[Manifest | None, Sequence[Manifest]]:
@@ -99,6 +115,7 @@ def _from_run(run: Manifest, ports: Ports) -> Observed:
         sources=ports.sources(),
         spec=spec,
         spec_problem=problem,
+        resume_token=text(run, "metadata", "annotations", Annotation.RESUME)[:MAX_TOKEN],
         deleted_at=moment(run, "metadata", "deletionTimestamp"),
         finalizers=tuple(str(name) for name in finalizers) if isinstance(finalizers, list) else (),
         status=parse_leniently(OperatorStatus, status),

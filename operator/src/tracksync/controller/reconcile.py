@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
 import structlog
@@ -9,15 +10,17 @@ import structlog
 from tracksync.api.identity import FINALIZER
 from tracksync.controller.observe import observe
 from tracksync.core.runs.decide import after_refusal, decide
-from tracksync.core.runs.model import (
+from tracksync.core.runs.plan import (
     AddFinalizer,
     ChangeDeadline,
     CreateJob,
     DeleteJob,
+    DeleteRun,
     RemoveFinalizer,
     ReportForWorker,
     WakeAt,
 )
+from tracksync.core.runs.queue import gives_way, needs_turn
 from tracksync.core.runs.reading import mapping
 from tracksync.core.runs.status import events, project
 from tracksync.errors import ClusterRefusedError
@@ -27,7 +30,8 @@ if TYPE_CHECKING:
 
     from tracksync.api.job import OperatorStatus
     from tracksync.controller.observe import Ports
-    from tracksync.core.runs.model import Action, Key, Manifest, Observed, Plan
+    from tracksync.core.runs.model import Key, Manifest, Observed
+    from tracksync.core.runs.plan import Action, Plan
 
 _log = structlog.get_logger(__name__)
 
@@ -40,14 +44,25 @@ async def reconcile(key: Key, ports: Ports) -> datetime | None:
     """
     run = await ports.cluster.read_run(key)
     if run is None:
-        return None  # gone: nothing to decide
+        await ports.queues.wake_next(key.namespace)  # gone, with whatever it held
+        return None
     observed = await observe(run, ports)
-    plan = decide(observed)
-    plan, run = await apply(plan, observed, run, ports)
-    if run is None:
+    if not needs_turn(observed):
+        return await _proceed(observed, run, ports)
+    async with ports.queues.deciding(run) as turn:
+        return await _proceed(replace(observed, turn=turn), run, ports)
+
+
+async def _proceed(observed: Observed, run: Manifest, ports: Ports) -> datetime | None:
+    """Decide, apply, publish; wake whoever waited for what this run gives back."""
+    plan, current = await apply(decide(observed), observed, run, ports)
+    if current is None:
         return observed.now  # it changed under our hands: look again
-    if not await publish(observed, project(observed, plan), run, ports):
+    after = project(observed, plan)
+    if not await publish(plan, observed, after, current, ports):
         return observed.now
+    if gives_way(observed, after):
+        await ports.queues.wake_next(observed.key.namespace)
     return min((action.time for action in plan.actions if isinstance(action, WakeAt)), default=None)
 
 
@@ -82,6 +97,8 @@ async def _execute(action: Action, observed: Observed, run: Manifest, ports: Por
             return run if await cluster.create_job(manifest) else None
         case DeleteJob(name, uid):
             await cluster.delete_job(namespace, name, uid)
+        case DeleteRun():
+            await cluster.delete_run(run)
         case ChangeDeadline(name, seconds):
             await cluster.change_deadline(namespace, name, seconds)
         case ReportForWorker(status):
@@ -100,7 +117,7 @@ def _at(run: Manifest, version: str | None) -> Manifest | None:
     return run | {"metadata": dict(mapping(run, "metadata")) | {"resourceVersion": version}}
 
 
-async def publish(observed: Observed, after: OperatorStatus, run: Manifest, ports: Ports) -> bool:
+async def publish(plan: Plan, observed: Observed, after: OperatorStatus, run: Manifest, ports: Ports) -> bool:
     """Write the status if it changed, and tell of transitions; False when the TrackSyncJob changed meanwhile."""
     before = observed.status
     if after.to_wire() == before.to_wire():
@@ -109,7 +126,7 @@ async def publish(observed: Observed, after: OperatorStatus, run: Manifest, port
         return False
     if before.phase is not after.phase:
         _log.info("run_moved", run=observed.key.text, run_id=observed.uid, phase=after.phase, message=after.message)
-    for event in events(before, after):
+    for event in (*plan.events, *events(before, after)):
         try:
             await ports.cluster.record_event(run, event)
         except ClusterRefusedError as refusal:

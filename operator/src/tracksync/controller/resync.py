@@ -12,6 +12,7 @@ import structlog
 
 from tracksync.controller.handlers import is_settled
 from tracksync.controller.observe import key_of
+from tracksync.core.runs.reading import is_outlived
 from tracksync.errors import TrackSyncError
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Resync:
                 _log.warning("resync_failed", namespace=namespace, problem=str(error))
                 continue
             for run in runs:
-                if not is_settled(run):
+                if not is_settled(run) or is_outlived(run, self._clock.now()):
                     self._wake(key_of(run))
         self._last_round = self._clock.monotonic()
 

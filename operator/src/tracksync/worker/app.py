@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -21,7 +22,7 @@ from tracksync.ports import RunIdentity
 from tracksync.settings import ApiServerSettings, WorkerSettings
 from tracksync.worker.database_url import read_database_url
 from tracksync.worker.ending import ending_of, exit_code_of, result_of
-from tracksync.worker.model import RunRequest, WorkerPorts, guard_of, refresh_of
+from tracksync.worker.model import RunRequest, WorkerPorts, guard_of, mode_of, refresh_of
 from tracksync.worker.run import run_sync
 
 if TYPE_CHECKING:
@@ -74,6 +75,10 @@ def request_of(settings: WorkerSettings) -> RunRequest:
         attempts=spec.metadata.attempts,
         guard=guard_of(spec.deactivation),
         only_slugs=frozenset(spec.only_slugs),
+        mode=mode_of(spec.mode),
+        batch_size=spec.write.batch_size,
+        max_failed_percent=spec.failure_threshold.max_failed_percent,
+        keep_days=settings.history_days,
         concurrency=min(spec.source.concurrency or entry.concurrency, entry.concurrency),
     )
 
@@ -98,7 +103,8 @@ async def _open_ports(
 ) -> WorkerPorts:
     clock, entry = SystemClock(), settings.source
     rate = settings.spec.source.requests_per_second or entry.requests_per_second
-    url = read_database_url(settings.database_url_file)
+    # Read again for each connection: a rotated password is found without a new pod.
+    url = partial(read_database_url, settings.database_url_file)
     database = PostgresDatabase.prepare(url, application_name=request.identity.run_id)
     resources.push_async_callback(database.close)
     source = WebSource(
@@ -115,4 +121,5 @@ async def _open_ports(
         source=await resources.enter_async_context(source),
         progress=await resources.enter_async_context(KubeProgress(server, request.identity)),
         clock=clock,
+        history=database.history,
     )

@@ -48,8 +48,9 @@ def completed(
     withheld: WithheldStatus | None = None,
     missing: int = 0,
     missing_names: Sequence[str] = (),
+    is_plan: bool = False,
 ) -> Ending:
-    """Return the end of a run whose merge was committed.
+    """Return the end of a run whose merge was committed, or planned.
 
     A withheld deactivation and wanted tracks that are not listed are told; neither makes a run fail.
 
@@ -58,8 +59,10 @@ def completed(
         withheld: the deactivation that did not happen.
         missing: how many wanted tracks the catalogue does not have.
         missing_names: their slugs, as far as they are known.
+        is_plan: whether the figures say what a merge would do.
     """
-    parts = [f"{results.listed} tracks listed: {_changes(results)}", _dashboards(results)]
+    parts = ["a plan, no track was touched"] if is_plan else []
+    parts += [f"{results.listed} tracks listed: {_changes(results)}", _dashboards(results)]
     if results.failed_items:
         parts.append(f"{results.failed_items} could not be had, their stored metadata stays")
     if withheld is not None:
@@ -71,7 +74,7 @@ def completed(
     message = "; ".join(parts)[:MAX_MESSAGE]
     if results.failed_items:
         return Ending(Outcome.COMPLETED_WITH_ERRORS, Reason.COMPLETED_WITH_ERRORS, message)
-    return Ending(Outcome.SUCCEEDED, Reason.COMPLETED, message)
+    return Ending(Outcome.SUCCEEDED, Reason.PLANNED if is_plan else Reason.COMPLETED, message)
 
 
 def name_some(names: Sequence[str]) -> str:

@@ -12,15 +12,18 @@ from tracksync.core.tracks.model import FailedItem, FetchedItem, UnmodifiedItem
 from tracksync.core.tracks.report import MAX_FAILED_PERCENT, too_many_failed
 from tracksync.errors import ItemError, TooManyFailedItemsError, TrackSyncError
 from tracksync.worker.queues import DueQueue, ResultQueue, pause_after
+from tracksync.worker.recording import record_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from tracksync.core.tracks.model import DueDashboard, ItemResult
-    from tracksync.ports import Ledger, RunTicket
+    from tracksync.ports import RunTicket
     from tracksync.worker.model import WorkerPorts
     from tracksync.worker.progress import RunProgress
 
+LAST_CHECKPOINT_SECONDS: Final = 1.0
+"""How long a stopped stage tries to commit what had come by then."""
 _RANDOM: Final = SystemRandom()
 
 
@@ -34,6 +37,8 @@ class MetadataWork:
         listed: tracks of the catalogue.
         attempts: attempts for one dashboard, 1 or more.
         concurrency: dashboards in flight at once.
+        batch_size: results that are committed together, at most.
+        max_failed_percent: share of `due` that may fail.
     """
 
     waiting: Sequence[DueDashboard]
@@ -41,12 +46,15 @@ class MetadataWork:
     listed: int
     attempts: int
     concurrency: int
+    batch_size: int
+    max_failed_percent: int = MAX_FAILED_PERCENT
 
 
 async def fetch_dashboards(ports: WorkerPorts, ticket: RunTicket, progress: RunProgress, work: MetadataWork) -> None:
     """Fetch and record every waiting dashboard; an item's failure is recorded and the stage goes on.
 
-    Whatever ends the stage early, the results that had come by then are committed first, unless it is cancelled.
+    Whatever ends the stage early, the results that had come by then are committed first; when it is cancelled, as far
+    as that can be done in LAST_CHECKPOINT_SECONDS.
 
     Raises:
         TooManyFailedItemsError: more items failed than a run may lose; the rest is not asked for.
@@ -55,18 +63,15 @@ async def fetch_dashboards(ports: WorkerPorts, ticket: RunTicket, progress: RunP
     fetching = _Fetching(ports, progress, work)
     try:
         async with asyncio.TaskGroup() as group:
-            group.create_task(_record_all(ports.ledger, ticket, fetching.results))
+            recording = group.create_task(record_all(ports.ledger, ticket, fetching.results))
             problem = await fetching.until_done()
+            if isinstance(problem, asyncio.CancelledError):
+                await asyncio.wait({recording}, timeout=LAST_CHECKPOINT_SECONDS)
+                recording.cancel()
     except* Exception as errors:
         raise _first_of(errors) from errors
     if problem is not None:
         raise problem
-
-
-async def _record_all(ledger: Ledger, ticket: RunTicket, results: ResultQueue) -> None:
-    """Commit all results as they come; one batch at a time, so that checkpoints never overlap."""
-    while batch := await results.next_batch():
-        await ledger.record_items(ticket, batch)
 
 
 class _Fetching:
@@ -79,17 +84,19 @@ class _Fetching:
         self._work = work
         self._queue = DueQueue(work.waiting, ports.clock)
         self._newly_failed = 0
-        self.results = ResultQueue()
+        self.results = ResultQueue(work.batch_size)
 
-    async def until_done(self) -> Exception | None:
+    async def until_done(self) -> BaseException | None:
         """Fetch everything and close `results`; return, not raise, what ended it early: the rest is to be recorded."""
-        problem: Exception | None = None
+        problem: BaseException | None = None
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(min(self._work.concurrency, len(self._work.waiting))):
                     group.create_task(self._fetch_each())
         except* Exception as errors:  # noqa: BLE001 -- raised by the caller, once the rest is recorded
             problem = _first_of(errors)
+        except* asyncio.CancelledError as stops:
+            problem = asyncio.CancelledError(*stops.exceptions[0].args)
         finally:
             self.results.close()
         return problem
@@ -140,10 +147,11 @@ class _Fetching:
 
     def _refuse_too_many(self, failed: int) -> None:
         work = self._work
-        if too_many_failed(failed, work.due, listed=work.listed):
+        if too_many_failed(failed, work.due, listed=work.listed, max_percent=work.max_failed_percent):
             raise TooManyFailedItemsError(
-                f"{failed} of {work.due} dashboards failed that did not fail before, more than {MAX_FAILED_PERCENT} %; "
-                "no track was touched. See status.failedSamples, and try again when the source answers"
+                f"{failed} of {work.due} dashboards failed that did not fail before, more than "
+                f"{work.max_failed_percent} %; no track was touched. See status.failedSamples, and try again when the "
+                "source answers"
             )
 
 

@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from tracksync.core.tracks.model import DueDashboard, ItemResult
     from tracksync.ports import Clock
 
-CHECKPOINT_ITEMS: Final = 50
-CHECKPOINT_SECONDS: Final = 2.0
-"""A checkpoint is committed after so many items or seconds, whichever comes first: what a crash can lose."""
+CHECKPOINT_SECONDS: Final = 5.0
+"""A checkpoint is committed after so many seconds, or earlier when its items are together: what a crash can lose."""
 FIRST_PAUSE: Final = 2.0
 """Seconds before a dashboard's second attempt, at most; doubled with each further attempt."""
 LONGEST_PAUSE: Final = 60.0
@@ -93,7 +92,9 @@ class DueQueue:
 class ResultQueue:
     """Results on their way into the ledger. Putting never waits, so that a stop between fetch and put loses nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, batch_size: int) -> None:
+        """Give out at most `batch_size` results at once."""
+        self._batch_size = batch_size
         self._results: deque[ItemResult] = deque()
         self._changed = asyncio.Event()
         self._closed = False
@@ -105,7 +106,7 @@ class ResultQueue:
 
     async def wait_for_room(self) -> None:
         """Wait while the ledger is two checkpoints behind; asked before a fetch, so memory stays bounded."""
-        while len(self._results) >= 2 * CHECKPOINT_ITEMS:
+        while len(self._results) >= 2 * self._batch_size:
             await self._next_change()
 
     def close(self) -> None:
@@ -119,9 +120,9 @@ class ResultQueue:
             await self._next_change()
         with suppress(TimeoutError):
             async with asyncio.timeout(CHECKPOINT_SECONDS):
-                while len(self._results) < CHECKPOINT_ITEMS and not self._closed:
+                while len(self._results) < self._batch_size and not self._closed:
                     await self._next_change()
-        batch = [self._results.popleft() for _ in range(min(len(self._results), CHECKPOINT_ITEMS))]
+        batch = [self._results.popleft() for _ in range(min(len(self._results), self._batch_size))]
         self._changed.set()
         return batch
 

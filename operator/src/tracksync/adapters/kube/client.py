@@ -60,12 +60,32 @@ class KubeClient:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 reply = await self._exchange(method, path, query=query, body=body, media=media)
         except (OSError, TimeoutError, _transport_error()) as error:
-            raise ClusterUnavailableError(
-                f"the Kubernetes API did not answer {method} {path}: {type(error).__name__}"
-            ) from error
+            raise _no_answer(f"{method} {path}", error) from error
         if reply.status < HTTPStatus.BAD_REQUEST or reply.status in expected:
             return reply
         raise _failure(method, path, reply)
+
+    @asynccontextmanager
+    async def stream(
+        self, path: str, *, query: Mapping[str, str], idle_seconds: float
+    ) -> AsyncIterator[AsyncIterator[bytes] | Reply]:
+        """Give the lines of an answer that comes bit by bit (a watch, a log), or the whole answer when it is an error.
+
+        Raises:
+            ClusterUnavailableError: no answer, or nothing came for so long; also from within the iteration.
+        """
+        what = f"GET {path}"
+        try:
+            response = await self._open("GET", path, query=query, timeout=_stream_timeout(idle_seconds))
+            try:
+                if response.status < HTTPStatus.BAD_REQUEST:
+                    yield _lines(response.response, what)
+                else:
+                    yield Reply(status=response.status, document=_parse(await response.read()))
+            finally:
+                response.response.close()
+        except (OSError, TimeoutError, _transport_error()) as error:
+            raise _no_answer(what, error) from error
 
     async def _exchange(
         self,
@@ -76,6 +96,21 @@ class KubeClient:
         body: Mapping[str, object] | None,
         media: str,
     ) -> Reply:
+        response = await self._open(method, path, query=query, body=body, media=media, timeout=_client_timeout())
+        document = _parse(await response.read())
+        return Reply(status=response.status, document=document)
+
+    async def _open(  # noqa: PLR0913 -- a request is these things
+        self,
+        method: str,
+        path: str,
+        *,
+        timeout: object,  # noqa: ASYNC109 -- the client library's own, not a cancellation
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, object] | None = None,
+        media: str = "json",
+    ) -> Any:
+        """Return the client library's response, whose body has not been read."""
         serialized = await self._api.param_serialize(
             method,
             path,
@@ -84,9 +119,27 @@ class KubeClient:
             body=body,
             auth_settings=["BearerToken"],
         )
-        response = await self._api.call_api(*serialized, _request_timeout=_client_timeout())
-        document = _parse(await response.read())
-        return Reply(status=response.status, document=document)
+        return await self._api.call_api(*serialized, _request_timeout=timeout)
+
+
+async def _lines(response: Any, what: str) -> AsyncIterator[bytes]:
+    """Give the lines without their ends; a last line without one is cut off and therefore left out.
+
+    Raises:
+        ClusterUnavailableError: the connection broke, or nothing came for too long.
+    """
+    rest = b""
+    try:
+        async for chunk in response.content.iter_any():
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                yield line
+    except (OSError, TimeoutError, _transport_error()) as error:
+        raise _no_answer(what, error) from error
+
+
+def _no_answer(what: str, error: BaseException) -> ClusterUnavailableError:
+    return ClusterUnavailableError(f"the Kubernetes API did not answer {what}: {type(error).__name__}")
 
 
 def _parse(data: bytes) -> dict[str, object]:
@@ -126,6 +179,12 @@ def _client_timeout() -> object:
     import aiohttp  # noqa: PLC0415 -- see above
 
     return aiohttp.ClientTimeout(total=TIMEOUT_SECONDS, connect=10.0)
+
+
+def _stream_timeout(idle_seconds: float) -> object:
+    import aiohttp  # noqa: PLC0415 -- see above
+
+    return aiohttp.ClientTimeout(total=None, connect=10.0, sock_read=idle_seconds)
 
 
 @asynccontextmanager

@@ -18,6 +18,7 @@ from tracksync.api.identity import (
     WORKER_FIELD_MANAGER,
     Label,
 )
+from tracksync.api.job import Phase
 from tracksync.core.runs.naming import event_name
 from tracksync.core.runs.reading import items, text, whole
 
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
     from tracksync.adapters.kube.client import KubeClient
     from tracksync.api.job import OperatorStatus, WorkerStatus
-    from tracksync.core.runs.model import EmitEvent, Key, Manifest
+    from tracksync.core.runs.model import Key, Manifest
+    from tracksync.core.runs.plan import EmitEvent
 
 _PAGE: Final = "500"
 _MAX_PAGES: Final = 1000
@@ -49,6 +51,21 @@ class KubeCluster:
         """Return all TrackSyncJobs of the namespace, or of the cluster."""
         scope = f"/namespaces/{namespace}" if namespace else ""
         return await self._list(f"/apis/{GROUP}/{VERSION}{scope}/{JOB_PLURAL}", {})
+
+    @needs(GROUP, JOB_PLURAL, "list")
+    async def list_unfinished(self, namespace: str | None, *, secret: str = "") -> Sequence[Manifest]:
+        """Return the TrackSyncJobs whose phase is not terminal; the API server filters, not we."""
+        scope = f"/namespaces/{namespace}" if namespace else ""
+        selectors = [f"status.phase!={phase}" for phase in Phase if phase.is_terminal]
+        selectors += [f"spec.target.databaseSecretRef.name={secret}"] if secret else []
+        return await self._list(f"/apis/{GROUP}/{VERSION}{scope}/{JOB_PLURAL}", {"fieldSelector": ",".join(selectors)})
+
+    @needs(GROUP, JOB_PLURAL, "delete")
+    async def delete_run(self, run: Manifest) -> None:
+        """Delete exactly this version of the TrackSyncJob; nothing happens when it has changed or gone meanwhile."""
+        conditions = {name: text(run, "metadata", name) for name in ("uid", "resourceVersion")}
+        body = {"propagationPolicy": "Background", "preconditions": conditions}
+        await self._client.send("DELETE", _path_of(run), body=body, expected=_GONE_OR_CHANGED)
 
     @needs(GROUP, JOB_PLURAL, "patch")
     async def write_finalizers(self, run: Manifest, finalizers: Sequence[str]) -> str | None:

@@ -81,6 +81,18 @@ class KubeProgress:
         if not answer.is_success:
             log.warning("API server refused the progress", status=answer.status_code, reason=_reason(answer))
 
+    async def is_abandoned(self) -> bool:
+        """Return whether the TrackSyncJob is gone, replaced or being deleted; an answer that says nothing means no."""
+        try:
+            found = await self._request("GET", self._path, headers={"Accept": _METADATA_ONLY})
+        except (httpx.HTTPError, OSError) as error:
+            log.warning("API server not reached", error=type(error).__name__)
+            return False
+        if not found.is_success:
+            return found.status_code == httpx.codes.NOT_FOUND
+        metadata = found.json()["metadata"]
+        return metadata["uid"] != self._identity.run_id or metadata.get("deletionTimestamp") is not None
+
     async def _read_and_apply(self, status: WorkerStatus) -> httpx.Response:
         """Return the last answer; after a conflict with another writer the object is read again, a few times.
 

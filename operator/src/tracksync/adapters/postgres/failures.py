@@ -10,9 +10,12 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from tracksync.errors import (
+    DatabaseCapacityError,
     DatabaseCredentialsError,
+    DatabaseLoginError,
     DatabaseUnavailableError,
     SchemaMismatchError,
+    StatementTimeoutError,
     TrackSyncError,
 )
 
@@ -50,11 +53,22 @@ _REFUSALS: Final = tuple(
         (r"invalid (port number|integer value|connection option|\S+ value)", _BAD_PARAMETER),
     )
 )
+_FULL: Final = re.compile(r"too many (clients|connections)|connection slots are reserved|no more connections allowed")
+"""What PostgreSQL and pgbouncer say when they have no connection left."""
 _TRANSIENT_CLASSES: Final = ("08", "40", "53", "55", "57", "58")
 """Connection, transaction rollback, insufficient resources, lock or state, operator intervention, system error."""
+_LOGINS: Final = frozenset({_WRONG_PASSWORD, _UNKNOWN_USER})
+_CAPACITY: Final = {
+    "53000": "the database has no resources left",
+    "53100": "the database's disk is full; give it more room",
+    "53200": "the database is out of memory; give it more",
+    "53300": "the database has too many connections; close some, or raise max_connections or the user's limit",
+    "53400": "a limit of the database's configuration is reached",
+}
 _OUTDATED_SCHEMA: Final = frozenset({"42P01", "42703", "3F000"})
 """Undefined table, undefined column, invalid schema."""
 _READ_ONLY: Final = "25006"
+_TIMEOUT: Final = "57014"
 _NO_RIGHT: Final = "42501"
 _UNIQUE: Final = "23505"
 
@@ -64,7 +78,9 @@ def connecting_failed(error: psycopg.Error) -> TrackSyncError:
     text = str(error)
     for pattern, message in _REFUSALS:
         if pattern.search(text):
-            return DatabaseCredentialsError(message)
+            return (DatabaseLoginError if message in _LOGINS else DatabaseCredentialsError)(message)
+    if _FULL.search(text):
+        return DatabaseCapacityError(_CAPACITY["53300"])
     return DatabaseUnavailableError(
         "the database cannot be reached; check that it runs, and the host and port in the database URL"
     )
@@ -88,14 +104,15 @@ def statement_failed(error: psycopg.Error) -> TrackSyncError:
 
 
 def _unavailable(state: str | None) -> DatabaseUnavailableError:
+    if state in _CAPACITY:
+        return DatabaseCapacityError(_CAPACITY[state])
+    if state == _TIMEOUT:
+        return StatementTimeoutError("the database cancelled a statement that took too long")
     causes = {
         None: "the connection to the database was lost",
         _READ_ONLY: "the database is read-only (a standby?)",
-        "53100": "the database's disk is full",
-        "53300": "the database has too many connections",
         "40P01": "the database ended a deadlock",
         "55P03": "another session holds a lock for too long",
-        "57014": "the database cancelled a statement that took too long",
         "57P01": "the connection was ended by the database's admin",
     }
     return DatabaseUnavailableError(causes.get(state, f"the database failed for now (SQLSTATE {state})"))

@@ -18,6 +18,7 @@ from sqlalchemy.pool import NullPool
 import tracksync
 from tracksync.adapters.postgres import failures
 from tracksync.adapters.postgres.revision import EXPECTED_REVISION, is_known, schema_mismatch
+from tracksync.adapters.postgres.roles import GRANTS_LOCK, VERSION_TABLE, Roles, grant
 from tracksync.adapters.postgres.session import OLDEST_SERVER, SET_LIMITS
 from tracksync.adapters.postgres.url import connection_parameters, connection_string
 from tracksync.api.identity import APP_NAME
@@ -28,10 +29,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-VERSION_TABLE: Final = "tracksync_version"
-"""Not Alembic's usual name: the database may hold another program's tables and revisions."""
-LOCK_KEY: Final = 0x7472_6163_6B73
-"""Key of the transaction-scoped advisory lock that makes concurrent migrations wait for each other ("tracks")."""
+__all__ = ["EXPECTED_REVISION", "VERSION_TABLE", "MigrationReport", "alembic_config", "current_and_expected", "migrate"]
+
 LOCK_WAIT: Final = "120s"
 CONNECT_SECONDS: Final = 10.0
 
@@ -44,29 +43,36 @@ class MigrationReport:
     to_revision: str
 
 
-def migrate(url: str, *, on_step: Callable[[str], None] | None = None) -> MigrationReport:
+def migrate(url: str, *, roles: Roles | None = None, on_step: Callable[[str], None] | None = None) -> MigrationReport:
     """Bring the database to EXPECTED_REVISION: all steps or none. Calls at the same time wait for each other.
 
     Args:
         url: the owner's database URL, in the forms that `PostgresDatabase.connect` takes.
+        roles: who gets rights on the tables, in the same transaction; also when no step was missing.
         on_step: is told each revision once it was applied.
 
     Raises:
         DatabaseCredentialsError: the URL is unusable, the server refuses it, or the user may not change tables.
         DatabaseUnavailableError: the server cannot be reached, or another session holds a lock for too long.
         SchemaMismatchError: the database is newer than this build, or at a revision that it does not know.
-        ConfigurationError: the server is older than PostgreSQL 14.
+        ConfigurationError: the server is older than PostgreSQL 14, or a role is missing or cannot be bound by grants.
     """
     with _locked_transaction(url) as connection:
         before = _current(connection)
         if before != EXPECTED_REVISION:
             _upgrade(connection, before, on_step or (lambda _: None))
+        if roles is not None and roles.named:
+            grant(connection, roles)
         return MigrationReport(from_revision=before, to_revision=EXPECTED_REVISION)
 
 
 def current_and_expected(url: str) -> tuple[str | None, str]:
-    """Return the database's revision (None: it holds no tables of ours) and the one that this build expects."""
+    """Return the database's revision (None: it holds no tables of ours) and the one that this build expects.
+
+    Nothing is written, and no lock is waited for; raises what `migrate` raises about the connection.
+    """
     with _connected(url) as connection:
+        connection.execute(text("SET TRANSACTION READ ONLY"))
         return _current(connection), EXPECTED_REVISION
 
 
@@ -99,7 +105,7 @@ def _current(connection: Connection) -> str | None:
 def _locked_transaction(url: str) -> Iterator[Connection]:
     with _connected(url) as connection:
         connection.execute(text("SELECT set_config('lock_timeout', :wait, true)"), {"wait": LOCK_WAIT})
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": GRANTS_LOCK})
         yield connection
 
 

@@ -11,7 +11,7 @@ from typing import Final
 import tracksync
 from tracksync.errors import SchemaMismatchError
 
-EXPECTED_REVISION: Final = "0003"
+EXPECTED_REVISION: Final = "0004"
 """The revision that this build reads and writes; a test holds it equal to the newest file in `migrations/versions`."""
 VERSIONS: Final = Path(tracksync.__file__).parent / "migrations" / "versions"
 

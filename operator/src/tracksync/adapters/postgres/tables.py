@@ -19,6 +19,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     SmallInteger,
     Table,
@@ -71,6 +72,11 @@ TRACKS: Final = Table(
     Column("start_finish_line", JSONB),
     Column("latitude", Double),
     Column("longitude", Double),
+    # What the row says, in short; NULL: not known, so it is compared column by column.
+    Column("listing_hash", LargeBinary),
+    Column("metadata_hash", LargeBinary),
+    # Since when the track is not listed any more although it is active: a guard keeps it.
+    _moment("missing_since"),
     UniqueConstraint("source", "slug"),
     CheckConstraint("slug = lower(slug) AND length(slug) BETWEEN 1 AND 63", name="slug"),
     CheckConstraint("is_active = (deactivated_at IS NULL)", name="deactivated_at"),
@@ -101,12 +107,31 @@ RUNS: Final = Table(
     # The oldest parser that read one of the run's dashboards.
     Column("parser_version", Integer),
     _moment("listed_at"),
+    Column("mode", Text, nullable=False, server_default=text("'apply'")),
+    # Written by the merge itself: what it did, and when. Present: it is committed, whatever its caller was told.
+    Column("merged", JSONB),
+    _moment("merged_at"),
+    CheckConstraint("mode IN ('apply', 'plan', 'undo', 'adopt')", name="mode"),
     CheckConstraint("state IN ('running', 'succeeded', 'completed_with_errors', 'failed', 'cancelled')", name="state"),
     CheckConstraint("(state = 'running') = (finished_at IS NULL)", name="finished_at"),
     CheckConstraint("attempt >= 1", name="attempt"),
     CheckConstraint("epoch >= 1", name="epoch"),
     Index("runs_name_created_at_idx", "name", "created_at"),
     Index("runs_created_at_idx", "created_at"),
+    Index("runs_state_created_at_idx", "state", "created_at"),
+)
+
+# Who may write into a source's tracks: one row per source, held for a while and renewed. No foreign key: the epoch goes
+# on counting when the run's own row is cleaned up.
+LEASES: Final = Table(
+    "leases",
+    METADATA,
+    Column("source", Text, primary_key=True),
+    Column("run_id", UUID(as_uuid=True), nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("renewed_at", DateTime(timezone=True), nullable=False),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    CheckConstraint("epoch >= 1", name="epoch"),
 )
 
 SYNC_ITEMS: Final = Table(
@@ -114,12 +139,13 @@ SYNC_ITEMS: Final = Table(
     METADATA,
     Column("run_id", UUID(as_uuid=True), ForeignKey("runs.run_id", ondelete="CASCADE"), primary_key=True),
     Column("slug", Text, primary_key=True),
-    Column("slug_as_listed", Text, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("track_url", Text, nullable=False),
-    Column("events_url", Text, nullable=False),
-    Column("is_featured", Boolean, nullable=False),
-    Column("kind", Text, nullable=False),
+    # What the catalogue says of the track; NULL once it has vanished.
+    Column("slug_as_listed", Text),
+    Column("name", Text),
+    Column("track_url", Text),
+    Column("events_url", Text),
+    Column("is_featured", Boolean),
+    Column("kind", Text),
     Column("state", Text, nullable=False),
     # Only the columns to write: a value, or JSON null for a proven blank. A column that is not a key is preserved.
     Column("dashboard", JSONB),
@@ -132,8 +158,19 @@ SYNC_ITEMS: Final = Table(
     # While it waits: what to send along. Once it is fetched: what came with the page.
     Column("etag", Text),
     Column("last_modified", Text),
-    CheckConstraint("state IN ('waiting', 'fetched', 'unmodified', 'failed', 'listed')", name="state"),
-    CheckConstraint("(state = 'fetched') = (dashboard IS NOT NULL)", name="dashboard"),
+    # In short: what the catalogue says, what is stored of the dashboard, what the page says.
+    Column("listing_hash", LargeBinary),
+    Column("known_hash", LargeBinary),
+    Column("metadata_hash", LargeBinary),
+    # What is going on at the track, when it is another thing than what is stored.
+    Column("activity", JSONB),
+    CheckConstraint("state IN ('waiting', 'fetched', 'unmodified', 'failed', 'listed', 'vanished')", name="state"),
+    # A page that says the same as what is stored leaves no values here.
+    CheckConstraint("dashboard IS NULL OR state = 'fetched'", name="dashboard"),
+    CheckConstraint(
+        "(state = 'vanished') = (num_nulls(slug_as_listed, name, track_url, events_url, is_featured, kind) > 0)",
+        name="listing",
+    ),
     # What waits may carry the class of its latest failure.
     CheckConstraint(
         "CASE state WHEN 'failed' THEN error_class IS NOT NULL WHEN 'waiting' THEN true ELSE error_class IS NULL END",
@@ -142,6 +179,28 @@ SYNC_ITEMS: Final = Table(
     CheckConstraint("next_try IS NULL OR state = 'waiting'", name="next_try"),
     CheckConstraint("jsonb_typeof(dashboard) = 'object'", name="dashboard_object"),
     CheckConstraint("attempts >= 0", name="attempts"),
+)
+
+# Staged tracks that are new and came with all that is known of them: nothing has to be fetched for them. Unlogged, for
+# that costs a third: after a crash of the server it is empty, the run finds its checkpoint incomplete and reads the
+# listing again. No foreign key and no index: it is written and read as a whole.
+SYNC_NEW_TRACKS: Final = Table(
+    "sync_new_tracks",
+    METADATA,
+    Column("run_id", UUID(as_uuid=True), nullable=False),
+    Column("slug", Text, nullable=False),
+    Column("slug_as_listed", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("track_url", Text, nullable=False),
+    Column("events_url", Text, nullable=False),
+    Column("is_featured", Boolean, nullable=False),
+    Column("kind", Text, nullable=False),
+    *(Column(name, Text) for name in TEXT_COLUMNS),
+    *(Column(name, BigInteger) for name in TOTAL_COLUMNS),
+    Column("listing_hash", LargeBinary),
+    Column("metadata_hash", LargeBinary),
+    Column("activity", JSONB),
+    prefixes=["UNLOGGED"],
 )
 
 # What is known about a stored dashboard, one row per track that was ever asked for. Written by the merge alone.
@@ -168,16 +227,48 @@ TRACK_FRESHNESS: Final = Table(
     CheckConstraint("parser_version >= 0", name="parser_version"),
 )
 
-# Which tracks a run changed: names of columns, never their values. A run that merges again adds to its own rows.
+# Which tracks a run changed. A run that merges again adds to its own rows.
 CHANGES: Final = Table(
     "changes",
     METADATA,
-    Column("run_id", UUID(as_uuid=True), ForeignKey("runs.run_id", ondelete="CASCADE"), primary_key=True),
-    Column("track_id", UUID(as_uuid=True), ForeignKey("tracks.id"), primary_key=True),
+    # No foreign keys: checking them row by row would cost half of an initial load. Rows of tracks are never deleted,
+    # and whoever forgets a run deletes its log first.
+    Column("run_id", UUID(as_uuid=True), primary_key=True),
+    Column("track_id", UUID(as_uuid=True), primary_key=True),
     Column("kind", Text, nullable=False),
     # Columns of which the run changed the value, sorted; empty for a track that it inserted.
     Column("fields", ARRAY(Text), nullable=False, server_default=text("'{}'::text[]")),
+    # What those columns held before, but for those that may hold personal data; NULL when there is nothing to say.
+    Column("before", JSONB),
     CheckConstraint("kind IN ('inserted', 'updated', 'reactivated', 'deactivated')", name="kind"),
+)
+
+# What a run in plan mode would change: like `changes`, by slug, since what would be inserted has no id.
+PLANNED_CHANGES: Final = Table(
+    "planned_changes",
+    METADATA,
+    Column("run_id", UUID(as_uuid=True), ForeignKey("runs.run_id", ondelete="CASCADE"), primary_key=True),
+    Column("slug", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("fields", ARRAY(Text), nullable=False, server_default=text("'{}'::text[]")),
+    CheckConstraint("kind IN ('inserted', 'updated', 'reactivated', 'deactivated')", name="kind"),
+)
+
+# What is going on at a track, as the catalogue says: volatile, so it is no content and no change. No foreign key, see
+# `changes`.
+TRACK_ACTIVITY: Final = Table(
+    "track_activity",
+    METADATA,
+    Column("track_id", UUID(as_uuid=True), primary_key=True),
+    Column("status", Text),
+    Column("has_video", Boolean, nullable=False),
+    Column("event_name", Text),
+    # The middle of the interval that a text such as "2 weeks ago" stands for, and how coarse it is.
+    _moment("active_at"),
+    Column("precision", Text),
+    # When the page that said so came.
+    Column("observed_at", DateTime(timezone=True), nullable=False),
+    CheckConstraint("(active_at IS NULL) = (precision IS NULL)", name="precision"),
 )
 
 # When a source was completely seen last, one row per source. Written by the merge of an unfiltered run alone.

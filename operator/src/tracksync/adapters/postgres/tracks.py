@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from tracksync.adapters.checkpoint import summary_or_none
+from psycopg.types.json import Jsonb
+
+from tracksync.adapters.checkpoint import merged_document, summary_or_none
 from tracksync.adapters.postgres import merge_statements, statements
 from tracksync.adapters.postgres.columns import TRACK_COLUMNS
-from tracksync.adapters.postgres.ledger import fenced
+from tracksync.adapters.postgres.fencing import fenced, run_id_of, written
 from tracksync.adapters.storable import storable_text
 from tracksync.api.deactivation import DeactivationPolicy
 from tracksync.core.tracks.model import MergeCounters, StoredTrack
+from tracksync.core.tracks.plan import ChangeKind, MergePlan, TrackChange
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,32 +39,33 @@ class PostgresTrackStore:
         """Bring the staged items into `tracks` in one transaction; rows that do not differ are not written.
 
         The counters: `inserted + updated + unchanged` and the reactivated tracks of which no value changed add up to
-        the staged items. A reactivated track of which a value changed counts as reactivated and as updated.
+        the listed tracks. A reactivated track of which a value changed counts as reactivated and as updated.
         For each staged item that was attempted its freshness is written. Without a whole staged listing no track has
         vanished, and the source was not completely seen. A cancellation that comes while the COMMIT is under way does
-        not hide that it succeeded.
+        not hide that it succeeded; a lost answer is settled by reading what the merge wrote into the run's row.
         """
-        identity = ticket.identity
-        run = {"run_id": identity.run_id, "source": identity.source, "planned_start": ticket.planned_start}
-        async with fenced(self._session, ticket, commit_outlives_cancel=True) as connection:
+        run = _run(ticket)
+        settle = written(run_id_of(ticket.identity), merge_statements.IS_MERGED, run)
+        async with fenced(self._session, ticket, commit_outlives_cancel=True, settle=settle) as connection:
             await connection.execute(merge_statements.TAKE_TURN, run)
             before = await _before(connection, run)
-            vanished = await _deactivate(connection, run, before, guard, is_filtered=is_filtered)
-            touched, updated, updated_totals, reactivated = await _row(connection, merge_statements.UPDATE_TRACKS, run)
-            (inserted,) = await _row(connection, merge_statements.INSERT_TRACKS, run)
-            await connection.execute(merge_statements.WRITE_FRESHNESS, run)
-            if before.is_whole and not is_filtered and not before.is_outdated:
-                active = before.active - vanished.deactivated + reactivated + inserted
-                state = {**run, "listed": before.staged, "active": active}
-                await connection.execute(merge_statements.WRITE_SOURCE_STATE, state)
-        return replace(
-            vanished,
-            inserted=inserted,
-            updated=updated,
-            updated_totals=updated_totals,
-            unchanged=before.staged - touched - inserted,
-            reactivated=reactivated,
-        )
+            counters = await _bring_in(connection, run, before, guard, is_filtered=is_filtered, steps=APPLY)
+            await _write_facts(connection, run, before, counters, is_filtered=is_filtered)
+            merged = {**run, "merged": Jsonb(merged_document(counters, epoch=ticket.epoch))}
+            (run["merged_at"],) = await _row(connection, merge_statements.WRITE_MERGED, merged)
+        return counters
+
+    async def plan(self, ticket: RunTicket, *, guard: DeactivationGuard, is_filtered: bool = False) -> MergePlan:
+        """Return what `merge` would do now, and keep it in `planned_changes`; no row of `tracks` is even locked."""
+        run = _run(ticket)
+        async with fenced(self._session, ticket) as connection:
+            await connection.execute(merge_statements.TAKE_TURN, run)
+            await connection.execute(merge_statements.DISCARD_PLAN, run)
+            before = await _before(connection, run)
+            counters = await _bring_in(connection, run, before, guard, is_filtered=is_filtered, steps=PLAN)
+            rows = await (await connection.execute(merge_statements.READ_PLAN, run)).fetchall()
+        changes = tuple(TrackChange(slug, ChangeKind(kind), tuple(fields)) for slug, kind, fields in rows)
+        return MergePlan(counters, changes)
 
     async def count_active(self, source: str) -> int:
         """Return how many tracks of the source are active."""
@@ -82,47 +86,132 @@ class PostgresTrackStore:
 
 
 @dataclass(frozen=True, slots=True)
+class _Steps:
+    """The statements that change tracks, or their variants that only say what they would do."""
+
+    deactivate: Composed
+    update: Composed
+    insert: Composed
+    insert_new: Composed
+
+
+APPLY: Final = _Steps(
+    merge_statements.DEACTIVATE_TRACKS,
+    merge_statements.UPDATE_TRACKS,
+    merge_statements.INSERT_ITEMS,
+    merge_statements.INSERT_NEW_TRACKS,
+)
+PLAN: Final = _Steps(
+    merge_statements.PLAN_DEACTIVATIONS,
+    merge_statements.PLAN_UPDATES,
+    merge_statements.PLAN_ITEMS,
+    merge_statements.PLAN_NEW_TRACKS,
+)
+
+
+@dataclass(frozen=True, slots=True)
 class _Before:
     """What a merge starts from.
 
-    `summary` is None when this build cannot read what was stored of the listing; `is_outdated` says that another run
-    has seen the whole catalogue since the listing was staged.
+    Attributes:
+        items: staged rows, vanished tracks included.
+        new: staged rows of new tracks that came with all that is known of them.
+        vanished: of the items, tracks that are not listed.
+        attempted: of the items, tracks whose dashboard was asked for.
+        with_activity: of all, tracks at which something else is going on.
+        active: active tracks of the source.
+        summary: what is stored of the listing; None when this build cannot read it.
+        is_outdated: whether another run has merged into the source since the listing was staged.
     """
 
-    staged: int
+    items: int
+    new: int
+    vanished: int
+    attempted: int
+    with_activity: int
     active: int
     summary: ListingSummary | None
     is_outdated: bool
 
     @property
     def is_whole(self) -> bool:
-        """Whether the staged items are all tracks of a complete listing, which has at least one."""
-        return self.summary is not None and 0 < self.staged == self.summary.listed
+        """Whether all that differs from a complete listing is staged, and the listing has at least one track."""
+        return self.summary is not None and self.summary.listed > 0 and self.items + self.new == self.summary.staged
 
     @property
-    def skipped_rows(self) -> int:
-        """Rows of the listing that could not be read."""
-        return self.summary.skipped_rows if self.summary is not None else 0
+    def listed(self) -> int:
+        """Tracks that the listing has, as far as is known."""
+        if self.summary is not None and self.is_whole:
+            return self.summary.listed
+        return self.items + self.new - self.vanished
+
+
+def _run(ticket: RunTicket) -> dict[str, object]:
+    """Return the parameters that all statements of a merge have in common."""
+    identity = ticket.identity
+    return {
+        "run_id": run_id_of(identity),
+        "epoch": ticket.epoch,
+        "source": identity.source,
+        "planned_start": ticket.planned_start,
+    }
 
 
 async def _before(connection: Connection, run: Mapping[str, object]) -> _Before:
-    staged, active, checkpoint_format, listing = await _row(connection, merge_statements.BEFORE_MERGE, run)
+    row = await _row(connection, merge_statements.BEFORE_MERGE, run)
+    *counts, checkpoint_format, listing = row
+    summary = summary_or_none(listing, checkpoint_format=checkpoint_format)
     (is_outdated,) = await _row(connection, statements.IS_OUTDATED, run)
-    return _Before(staged, active, summary_or_none(listing, checkpoint_format=checkpoint_format), is_outdated)
+    items, new, vanished, attempted, with_activity, active = counts
+    return _Before(items, new, vanished, attempted, with_activity, active, summary, is_outdated)
 
 
-async def _deactivate(
-    connection: Connection, run: Mapping[str, object], before: _Before, guard: DeactivationGuard, *, is_filtered: bool
+async def _bring_in(  # noqa: PLR0913 -- what a merge depends on, each by its name
+    connection: Connection,
+    run: Mapping[str, object],
+    before: _Before,
+    guard: DeactivationGuard,
+    *,
+    is_filtered: bool,
+    steps: _Steps,
+) -> MergeCounters:
+    """Let go what vanished, then bring in what is different and what is new; a step without rows is left out."""
+    counters = await _deactivate(connection, run, before, guard, is_filtered=is_filtered, steps=steps)
+    touched = updated = updated_totals = reactivated = inserted = 0
+    if before.items > before.vanished:
+        touched, updated, updated_totals, reactivated = await _row(connection, steps.update, run)
+        (inserted,) = await _row(connection, steps.insert, run)
+    if before.new:
+        (inserted_new,) = await _row(connection, steps.insert_new, run)
+        inserted += inserted_new
+    return replace(
+        counters,
+        inserted=inserted,
+        updated=updated,
+        updated_totals=updated_totals,
+        unchanged=before.listed - touched - inserted,
+        reactivated=reactivated,
+    )
+
+
+async def _deactivate(  # noqa: PLR0913 -- what a deactivation depends on, each by its name
+    connection: Connection,
+    run: Mapping[str, object],
+    before: _Before,
+    guard: DeactivationGuard,
+    *,
+    is_filtered: bool,
+    steps: _Steps,
 ) -> MergeCounters:
     """Deactivate all tracks that vanished, or none when a guard holds; return what became of them."""
     counters = MergeCounters(active_before=before.active)
-    if guard.policy is DeactivationPolicy.DISABLED or not before.is_whole:
+    if guard.policy is DeactivationPolicy.DISABLED or not before.is_whole or not before.vanished:
         return counters
     (candidates,) = await _row(connection, merge_statements.COUNT_VANISHED, run)
     reasons = guard.judge(
         candidates=candidates,
         active_before=before.active,
-        skipped_rows=before.skipped_rows,
+        skipped_rows=before.summary.skipped_rows if before.summary is not None else 0,
         is_filtered=is_filtered,
         is_outdated=before.is_outdated,
     )
@@ -130,8 +219,24 @@ async def _deactivate(
         return replace(counters, withheld=candidates, withheld_reasons=reasons)
     if not candidates:
         return counters
-    (deactivated,) = await _row(connection, merge_statements.DEACTIVATE_TRACKS, run)
+    (deactivated,) = await _row(connection, steps.deactivate, run)
     return replace(counters, deactivated=deactivated)
+
+
+async def _write_facts(
+    connection: Connection, run: Mapping[str, object], before: _Before, counters: MergeCounters, *, is_filtered: bool
+) -> None:
+    """Write what belongs to a merge and is no change of a track."""
+    if before.attempted:
+        await connection.execute(merge_statements.WRITE_FRESHNESS, run)
+    if before.with_activity:
+        await connection.execute(merge_statements.WRITE_ACTIVITY, run)
+    if before.is_whole and not is_filtered and not before.is_outdated:
+        if before.vanished > counters.deactivated:
+            await connection.execute(merge_statements.MARK_MISSING, run)
+        active = before.active - counters.deactivated + counters.reactivated + counters.inserted
+        state = {**run, "listed": before.listed, "active": active}
+        await connection.execute(merge_statements.WRITE_SOURCE_STATE, state)
 
 
 async def _row(connection: Connection, statement: SQL | Composed, run: Mapping[str, object]) -> tuple[Any, ...]:

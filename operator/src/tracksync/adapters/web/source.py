@@ -82,6 +82,7 @@ class WebSource:
         robots: RobotsCache,
     ) -> None:
         self._entry = entry
+        self._clock = clock
         ceilings = Ceilings(
             rate=entry.requests_per_second,
             own_rate=requests_per_second,
@@ -120,7 +121,9 @@ class WebSource:
             page = await self._fetch(self._entry.catalogue_host, limits)
             if page is None:
                 raise ListingInvalidError("catalogue: not modified, says the source, though nothing was asked")
-            return await self._parser.parse_catalogue(page, domain=self._entry.domain)
+            fetched_at = self._clock.now()
+            listing = await self._parser.parse_catalogue(page, domain=self._entry.domain)
+            return replace(listing, fetched_at=fetched_at)
         except FetchError as error:
             raise _listing_error(error) from error
         except RobotsForbidError as error:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
 
 from tracksync.api.identity import Reason, Stage
-from tracksync.api.job import Attempt, StageState
+from tracksync.api.job import MAX_ATTEMPTS, Attempt, StageState
 from tracksync.api.result import Outcome, WorkerResult
-from tracksync.core.runs.model import Ending
 from tracksync.core.runs.naming import job_name
+from tracksync.core.runs.plan import Ending, Treatment
 from tracksync.errors import ExitCode, FailureReason
 
 if TYPE_CHECKING:
@@ -20,15 +22,18 @@ if TYPE_CHECKING:
     from tracksync.api.job import Results, WorkerStatus
     from tracksync.core.runs.model import JobEnd, Observed, Terminated
 
-FIRST_ATTEMPT: Final = 1
 _SUCCESSES: Final = frozenset({Outcome.SUCCEEDED, Outcome.COMPLETED_WITH_ERRORS})
 _DEADLINE_EXCEEDED: Final = "DeadlineExceeded"
 _OOM_KILLED: Final = "OOMKilled"
 
+_CLOCK_SKEW: Final = timedelta(minutes=10)
+_FINAL_EXIT_CODES: Final = frozenset(
+    {ExitCode.CONFIGURATION, ExitCode.LISTING_INVALID, ExitCode.CANCELLED, ExitCode.FENCED}
+)
 _BY_EXIT_CODE: Final = {
     ExitCode.TRANSIENT: (
         FailureReason.TRANSIENT,
-        "the worker met a temporary problem; create a new TrackSyncJob later",
+        "the worker met a temporary problem",
     ),
     ExitCode.CONFIGURATION: (FailureReason.CONFIGURATION, "the worker refused its configuration; its log says which"),
     ExitCode.LISTING_INVALID: (FailureReason.SOURCE_INVALID, "the source's catalogue page was not believed"),
@@ -38,17 +43,28 @@ _BY_EXIT_CODE: Final = {
 
 
 def current_attempt(observed: Observed) -> Attempt:
-    """Return the attempt that is or will be under way, with the Job name that it must have."""
-    name = job_name(observed.key.name, observed.uid, FIRST_ATTEMPT)
-    for attempt in observed.status.attempts:
-        if attempt.number == FIRST_ATTEMPT:
-            return attempt.model_copy(update={"job_name": name})
-    return Attempt(number=FIRST_ATTEMPT, job_name=name)
+    """Return the attempt that is under way or comes next, with the Job name that it must have."""
+    last = last_attempt(observed)
+    if last is not None and last.completion_time is None:
+        return last.model_copy(update={"job_name": job_name(observed.key.name, observed.uid, last.number)})
+    number = last.number + 1 if last is not None else 1
+    return Attempt(number=number, job_name=job_name(observed.key.name, observed.uid, number))
+
+
+def last_attempt(observed: Observed) -> Attempt | None:
+    """Return the attempt with the highest number, under way or over."""
+    return max(observed.status.attempts, key=lambda attempt: attempt.number, default=None)
 
 
 def is_recorded(observed: Observed) -> bool:
     """Return whether the status already announces the attempt's Job, so that it may be created."""
     return current_attempt(observed) in observed.status.attempts
+
+
+def with_attempt(observed: Observed, attempt: Attempt) -> tuple[Attempt, ...]:
+    """Return the attempts with this one added or replaced; only the latest are kept."""
+    others = [known for known in observed.status.attempts if known.number != attempt.number]
+    return tuple(sorted([*others, attempt], key=lambda each: each.number))[-MAX_ATTEMPTS:]
 
 
 def with_pod(attempt: Attempt, observed: Observed) -> Attempt:
@@ -69,9 +85,10 @@ def with_end(attempt: Attempt, observed: Observed, ending: Ending) -> Attempt:
 
 def believed_result(observed: Observed) -> WorkerResult | None:
     """Return the worker's last word, if a pod of this run and attempt left a readable one."""
+    number = current_attempt(observed).number
     for terminated in _all_terminated(observed):
         result = _parse_result(terminated.message)
-        if result is not None and (result.run_id, result.attempt) == (observed.uid, FIRST_ATTEMPT):
+        if result is not None and (result.run_id, result.attempt) == (observed.uid, number):
             return result
     return None
 
@@ -100,17 +117,40 @@ def final_report(observed: Observed) -> WorkerStatus:
 
 
 def ending_of(observed: Observed, job_end: JobEnd) -> Ending:
-    """Return how the run ended, for a Job that is finished."""
+    """Return how the attempt ended, for a Job that is finished, and what follows from it."""
     terminated = _terminated(observed)
-    time = (terminated.time if terminated is not None else None) or job_end.time or observed.now
+    time = _end_time(observed, terminated, job_end)
     result = believed_result(observed)
     if result is not None and (result.outcome in _SUCCESSES or job_end.reason != _DEADLINE_EXCEEDED):
-        return Ending(outcome=result.outcome, reason=result.reason, message=result.message, time=time)
-    if job_end.reason == _DEADLINE_EXCEEDED:
+        ending = Ending(outcome=result.outcome, reason=result.reason, message=result.message, time=time)
+    elif job_end.reason == _DEADLINE_EXCEEDED:
         return deadline_exceeded(observed, time)
-    if job_end.succeeded:
-        return ending_by_status(observed, time) or _result_missing(time)
-    return _ending_by_exit(terminated, job_end, time)
+    elif job_end.succeeded:
+        ending = ending_by_status(observed, time) or _result_missing(time)
+    else:
+        ending = _ending_by_exit(observed, terminated, job_end, time)
+    return replace(ending, treatment=_treatment(observed, ending, terminated))
+
+
+def _end_time(observed: Observed, terminated: Terminated | None, job_end: JobEnd) -> datetime:
+    """Return when the attempt ended; what a node with a wrong clock says is not believed."""
+    created = observed.job.created if observed.job is not None else observed.now
+    told = (terminated.time if terminated is not None else None, job_end.time)
+    earliest, latest = created - _CLOCK_SKEW, observed.now + _CLOCK_SKEW
+    return next((time for time in told if time is not None and earliest <= time <= latest), observed.now)
+
+
+def _treatment(observed: Observed, ending: Ending, terminated: Terminated | None) -> Treatment:
+    """Return what follows: what somebody has to change first, and what somebody stopped, is never retried."""
+    if ending.outcome in _SUCCESSES:
+        return Treatment.FINAL
+    if observed.pods and all(pod.disrupted for pod in observed.pods):
+        return Treatment.RETRY_FREE
+    if terminated is None:
+        return Treatment.RETRY
+    if terminated.exit_code == ExitCode.LEASE_HELD:
+        return Treatment.QUEUE
+    return Treatment.FINAL if terminated.exit_code in _FINAL_EXIT_CODES else Treatment.RETRY
 
 
 def deadline_exceeded(observed: Observed, time: datetime) -> Ending:
@@ -119,7 +159,7 @@ def deadline_exceeded(observed: Observed, time: datetime) -> Ending:
     return _failure(
         FailureReason.DEADLINE_EXCEEDED,
         f"the run did not end within spec.activeDeadlineSeconds ({seconds} s) and was stopped; no track was changed. "
-        "Create a TrackSyncJob with a longer deadline or a higher spec.source.requestsPerSecond",
+        "Raise spec.activeDeadlineSeconds and resume it with the annotation tracksync.io/resume",
         time,
     )
 
@@ -144,17 +184,12 @@ def _summary(results: Results) -> str:
     )
 
 
-def _ending_by_exit(terminated: Terminated | None, job_end: JobEnd, time: datetime) -> Ending:
+def _ending_by_exit(observed: Observed, terminated: Terminated | None, job_end: JobEnd, time: datetime) -> Ending:
     if terminated is None:
         said = f"{job_end.reason}: {job_end.message}" if job_end.message else job_end.reason
         return _failure(FailureReason.POD_FAILED, f"the worker's Job failed and left no pod to ask: {said}", time)
     if terminated.reason == _OOM_KILLED:
-        return _failure(
-            FailureReason.OUT_OF_MEMORY,
-            "the worker was killed for using more memory than its limit of 512Mi; no track was changed. "
-            "Lower spec.source.concurrency, or report the run's size",
-            time,
-        )
+        return _failure(FailureReason.OUT_OF_MEMORY, _out_of_memory(observed), time)
     if terminated.exit_code == ExitCode.CANCELLED:
         message = "the worker was stopped from outside and rolled back; no track was changed"
         return Ending(outcome=Outcome.CANCELLED, reason=FailureReason.CANCELLED.value, message=message, time=time)
@@ -169,10 +204,18 @@ def _ending_by_exit(terminated: Terminated | None, job_end: JobEnd, time: dateti
     )
 
 
+def _out_of_memory(observed: Observed) -> str:
+    limit = observed.spec.worker.resources.limits.memory if observed.spec is not None else "?"
+    return (
+        f"OOMKilled: the worker was killed for using more memory than its limit of {limit}. Raise "
+        "spec.worker.resources.limits.memory (it counts from the next attempt on)"
+    )
+
+
 def _result_missing(time: datetime) -> Ending:
     message = (
         "the worker exited 0, but neither its status nor its termination message arrived; "
-        "the ledger (`runs` in the database) knows whether it merged. Create a new TrackSyncJob to be sure"
+        "the ledger (`runs` in the database) knows whether it merged"
     )
     return _failure(FailureReason.RESULT_MISSING, message, time)
 

@@ -6,12 +6,15 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from tracksync.api.identity import Reason
-from tracksync.core.runs.model import State, WakeAt
+from tracksync.api.identity import Annotation, Reason
+from tracksync.core.runs.memory import memory_of
+from tracksync.core.runs.plan import EmitEvent, Severity, State, WakeAt
 from tracksync.core.runs.policies import JOB_POLICIES
+from tracksync.core.runs.resuming import has_new_token, may_resume
 
 if TYPE_CHECKING:
-    from tracksync.core.runs.model import Observed, Plan
+    from tracksync.core.runs.model import Observed
+    from tracksync.core.runs.plan import Plan
 
 _REFUSAL_PAUSE: Final = timedelta(seconds=20)
 
@@ -21,8 +24,22 @@ def decide(observed: Observed) -> Plan:
     for policy in JOB_POLICIES:
         plan = policy(observed)
         if plan is not None:
-            return plan
+            return _with_answer(plan, observed)
     raise AssertionError("the last two policies answer with and without a Job")
+
+
+def _with_answer(plan: Plan, observed: Observed) -> Plan:
+    """Return the plan with an answer to a resume that does not apply: it is refused once, and remembered."""
+    if not has_new_token(observed) or may_resume(observed) or observed.deleted_at is not None:
+        return plan
+    memory = replace(plan.memory or memory_of(observed), handled_resume=observed.resume_token)
+    phase = observed.status.phase.value if observed.status.phase is not None else "new"
+    message = (
+        f"the annotation {Annotation.RESUME} was not acted on: this run is {phase}, and only a Failed, Cancelled or "
+        "Suspended one can be resumed. Set another value when it is"
+    )
+    refusal = EmitEvent(Severity.WARNING, Reason.RESUME_REFUSED, message)
+    return replace(plan, memory=memory, events=(*plan.events, refusal))
 
 
 def after_refusal(plan: Plan, observed: Observed, words: str) -> Plan:

@@ -19,16 +19,18 @@ from tracksync.api.identity import (
     Label,
 )
 from tracksync.core.runs.naming import job_name, label_value
+from tracksync.core.runs.reading import mapping
 from tracksync.errors import ExitCode
 
 if TYPE_CHECKING:
     from tracksync.api.base import ApiModel
     from tracksync.api.job import TrackSyncJobSpec
     from tracksync.api.source import SourceEntry
+    from tracksync.api.worker import ResourcesSpec, WorkerSpec
     from tracksync.core.runs.model import Manifest, Observed
 
 GRACE_SECONDS: Final = 30
-"""Between SIGTERM and SIGKILL; the worker is done well before."""
+"""Between SIGTERM and SIGKILL where the spec cannot be read; the worker is done well before."""
 TOKEN_SECONDS: Final = 3600
 _FINAL_EXIT_CODES: Final = (
     ExitCode.CONFIGURATION,
@@ -46,8 +48,18 @@ _GROUP: Final = 65532
 """fsGroup by which a non-root worker may read the secret's file of mode 0440, whatever its user id is."""
 
 
-def build_worker_job(observed: Observed, spec: TrackSyncJobSpec, source: SourceEntry, *, attempt: int) -> Manifest:
-    """Return the Job of this attempt: one pod at a time, replaced only when it was disrupted."""
+def build_worker_job(
+    observed: Observed, spec: TrackSyncJobSpec, source: SourceEntry, *, attempt: int, deadline: int | None = None
+) -> Manifest:
+    """Return the Job of this attempt: one pod at a time, replaced only when it was disrupted.
+
+    Args:
+        observed: the run.
+        spec: its wishes.
+        source: the installation's entry of its source.
+        attempt: the attempt's number.
+        deadline: seconds that the Job may take; None: as many as the whole run.
+    """
     labels = _labels(observed, attempt)
     annotations = {Annotation.JOB.value: observed.key.name}
     return {
@@ -64,7 +76,7 @@ def build_worker_job(observed: Observed, spec: TrackSyncJobSpec, source: SourceE
             "backoffLimit": 0,
             "completions": 1,
             "parallelism": 1,
-            "activeDeadlineSeconds": spec.active_deadline_seconds,
+            "activeDeadlineSeconds": deadline if deadline is not None else spec.active_deadline_seconds,
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": _pod_failure_policy(),
             "template": {
@@ -116,12 +128,12 @@ def _pod_failure_policy() -> Manifest:
 
 
 def _pod_spec(observed: Observed, spec: TrackSyncJobSpec, source: SourceEntry, *, attempt: int) -> Manifest:
-    return {
+    return _placement(spec.worker) | {
         "restartPolicy": "Never",
         "serviceAccountName": WORKER_SERVICE_ACCOUNT,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "terminationGracePeriodSeconds": spec.worker.termination_grace_period_seconds,
         "securityContext": {
             "runAsNonRoot": True,
             "fsGroup": _GROUP,
@@ -140,10 +152,7 @@ def _container(observed: Observed, spec: TrackSyncJobSpec, source: SourceEntry, 
         "imagePullPolicy": observed.template.pull_policy,
         "args": ["worker"],
         "env": _environment(observed, spec, source, attempt=attempt),
-        "resources": {
-            "requests": {"cpu": "100m", "memory": "192Mi", "ephemeral-storage": "64Mi"},
-            "limits": {"memory": "512Mi", "ephemeral-storage": "256Mi"},
-        },
+        "resources": _resources(spec.worker.resources),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
@@ -159,6 +168,21 @@ def _container(observed: Observed, spec: TrackSyncJobSpec, source: SourceEntry, 
     }
 
 
+def _placement(worker: WorkerSpec) -> Manifest:
+    """Return where the pod may run, as far as the spec says so."""
+    wire = worker.to_wire()
+    return {name: wire[name] for name in ("nodeSelector", "tolerations", "priorityClassName") if wire[name]}
+
+
+def _resources(resources: ResourcesSpec) -> Manifest:
+    """Return the container's size; its scratch space is not the user's business."""
+    wire = resources.to_wire()
+    return {
+        name: {**mapping(wire, name), "ephemeral-storage": scratch}
+        for name, scratch in (("requests", "64Mi"), ("limits", "256Mi"))
+    }
+
+
 def _environment(
     observed: Observed, spec: TrackSyncJobSpec, source: SourceEntry, *, attempt: int
 ) -> list[dict[str, str]]:
@@ -171,6 +195,7 @@ def _environment(
         Environment.SOURCE: _json(source),
         Environment.DATABASE_URL_FILE: f"{DATABASE_SECRET_DIRECTORY}/{_URL_FILE}",
         Environment.TERMINATION_LOG: TERMINATION_LOG_PATH,
+        Environment.HISTORY_DAYS: str(observed.template.history_days),
     }
     return [{"name": name.value, "value": value.replace("$(", "$$(")} for name, value in values.items()]
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum, StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
-from tracksync.api.job import Attempt, OperatorStatus, WorkerStatus
+from tracksync.api.job import OperatorStatus, WorkerStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
     from tracksync.api.job import TrackSyncJobSpec
-    from tracksync.api.result import Outcome
     from tracksync.api.source import SourceEntry
 
 Manifest: TypeAlias = "dict[str, object]"
@@ -61,6 +59,7 @@ class JobView:
     created: datetime
     active_deadline_seconds: int | None = None
     deleting: bool = False
+    deleting_since: datetime | None = None
     end: JobEnd | None = None
     events: tuple[EventView, ...] = ()
 
@@ -99,6 +98,7 @@ class PodView:
     node: str | None = None
     started: datetime | None = None
     deleting: bool = False
+    deleting_since: datetime | None = None
     gone: bool = False
     running: bool = False
     unschedulable: str | None = None
@@ -109,11 +109,29 @@ class PodView:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """What the queue says to a run that has not been admitted.
+
+    Attributes:
+        position: its place, 1 is next; 0: it may start.
+        message: what it waits for.
+    """
+
+    position: int = 0
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerTemplate:
-    """What the installation decides about worker pods."""
+    """What the installation decides about worker pods.
+
+    Attributes:
+        history_days: for how long the ledger remembers finished runs.
+    """
 
     image: str
     pull_policy: str = "IfNotPresent"
+    history_days: int = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +140,9 @@ class Observed:
 
     Attributes:
         spec: None when it cannot be read by this version; `spec_problem` then says why.
-        jobs: the Kubernetes Jobs whose controller this TrackSyncJob is, oldest first.
+        resume_token: the annotation by which somebody asks for the next attempt; empty when there is none.
+        turn: what the queue says; None when it was not asked, because the run has its turn or needs none.
+        jobs: the current attempt's Kubernetes Job, when there is one and its controller is this TrackSyncJob.
         pods: the pods of these Jobs, oldest first.
         strays: live pods that carry the run's label although none of its present Jobs made them: of a deleted Job.
         foreign_job: whether the name of the attempt's Job is taken by an object that is not ours.
@@ -139,6 +159,8 @@ class Observed:
     spec: TrackSyncJobSpec | None
     spec_problem: str = ""
     deleted_at: datetime | None = None
+    resume_token: str = ""
+    turn: Turn | None = None
     finalizers: tuple[str, ...] = ()
     status: OperatorStatus = field(default_factory=OperatorStatus)
     worker: WorkerStatus = field(default_factory=WorkerStatus)
@@ -161,110 +183,3 @@ class Observed:
     def live_pods(self) -> tuple[str, ...]:
         """Names of the pods that may still write."""
         return tuple(pod.name for pod in self.pods if not pod.gone) + self.strays
-
-
-class State(Enum):
-    """Where a verdict puts the run; `core.runs.status` turns it into phase and conditions."""
-
-    WAITING = "waiting"
-    """Nothing runs yet, or nothing runs for the moment."""
-    RUNNING = "running"
-    CANCELLING = "cancelling"
-    ENDED = "ended"
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How the run ended."""
-
-    outcome: Outcome
-    reason: str
-    message: str
-    time: datetime
-
-
-class Severity(StrEnum):
-    """Type of a Kubernetes Event."""
-
-    NORMAL = "Normal"
-    WARNING = "Warning"
-
-
-@dataclass(frozen=True, slots=True)
-class AddFinalizer:
-    """Keep the TrackSyncJob from vanishing before its Job is stopped."""
-
-
-@dataclass(frozen=True, slots=True)
-class RemoveFinalizer:
-    """Let the TrackSyncJob go."""
-
-
-@dataclass(frozen=True, slots=True)
-class CreateJob:
-    """Create this Job; that it exists already, with our owner, is success."""
-
-    manifest: Manifest
-
-
-@dataclass(frozen=True, slots=True)
-class DeleteJob:
-    """Delete this Job and, before it, its pods."""
-
-    name: str
-    uid: str
-
-
-@dataclass(frozen=True, slots=True)
-class ChangeDeadline:
-    """Give the Job the deadline that the spec has now."""
-
-    name: str
-    seconds: int
-
-
-@dataclass(frozen=True, slots=True)
-class ReportForWorker:
-    """Apply, in the worker's name, what its termination message says and the status lacks."""
-
-    status: WorkerStatus
-
-
-@dataclass(frozen=True, slots=True)
-class EmitEvent:
-    """Record this Event on the TrackSyncJob, counted when it repeats."""
-
-    severity: Severity
-    reason: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class WakeAt:
-    """Look again at this time, event or not."""
-
-    time: datetime
-
-
-Action: TypeAlias = AddFinalizer | RemoveFinalizer | CreateJob | DeleteJob | ChangeDeadline | ReportForWorker | WakeAt
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The verdict of one pass.
-
-    Attributes:
-        reason: CamelCase word for the `Running` condition, or of the run's end.
-        message: one sentence for people, with the remedy when something is wrong.
-        attempts: the attempts as the status shall show them.
-        ending: how the run ended, when it did.
-        silent: leave the status as it is (a finished or vanishing run), but for `observedGeneration`.
-    """
-
-    state: State
-    reason: str
-    message: str
-    attempts: tuple[Attempt, ...] = ()
-    ending: Ending | None = None
-    silent: bool = False
-    actions: tuple[Action, ...] = ()

@@ -6,32 +6,16 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from tracksync.api.identity import FINALIZER, Reason
-from tracksync.api.result import Outcome
-from tracksync.core.runs.attempts import (
-    FIRST_ATTEMPT,
-    current_attempt,
-    deadline_exceeded,
-    ending_by_status,
-    ending_of,
-    is_recorded,
-    missing_report,
-    with_end,
-    with_pod,
-)
-from tracksync.core.runs.manifests import GRACE_SECONDS, build_worker_job
-from tracksync.core.runs.model import (
-    AddFinalizer,
-    ChangeDeadline,
-    CreateJob,
-    DeleteJob,
-    Ending,
-    Plan,
-    RemoveFinalizer,
-    ReportForWorker,
-    State,
-    WakeAt,
-)
+from tracksync.api.job import Phase
+from tracksync.core.runs.attempts import current_attempt, is_recorded, last_attempt, with_attempt, with_pod
+from tracksync.core.runs.finishing import concluded, ended, expired, failure, finished, repeated, reported
+from tracksync.core.runs.limits import deadline_of, job_deadline, last_sign, needs_new_deadline
+from tracksync.core.runs.manifests import build_worker_job
+from tracksync.core.runs.plan import AddFinalizer, ChangeDeadline, CreateJob, Plan, State, WakeAt
+from tracksync.core.runs.queue import has_turn
+from tracksync.core.runs.resuming import resumed
 from tracksync.core.runs.starting import START_GRACE, start_problem
+from tracksync.core.runs.stopping import cancelled, stopped, stopped_in_vain
 from tracksync.errors import FailureReason
 
 if TYPE_CHECKING:
@@ -39,39 +23,14 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tracksync.api.job import TrackSyncJobSpec
-    from tracksync.core.runs.model import Action, JobView, Observed
+    from tracksync.core.runs.model import JobView, Observed
+    from tracksync.core.runs.plan import Action
 
-CANCEL_LIMIT: Final = timedelta(seconds=GRACE_SECONDS + 10)
-"""A deleted TrackSyncJob waits no longer than this for its pods; a node that is lost must not block a namespace."""
 _YOUNG: Final = timedelta(minutes=1)
 _SOON: Final = timedelta(seconds=5)
 _LATER: Final = timedelta(seconds=20)
-
-
-def finished(observed: Observed) -> Plan | None:
-    """Terminal is absorbing: nothing happens any more but that the finalizer goes."""
-    phase = observed.status.phase
-    if phase is None or not phase.is_terminal:
-        return None
-    return Plan(State.ENDED, phase.value, "", silent=True, actions=_release(observed))
-
-
-def cancelled(observed: Observed) -> Plan | None:
-    """Delete is cancel: the Job goes first, then its pods, then the finalizer; bounded in time."""
-    if observed.deleted_at is None:
-        return None
-    limit = observed.deleted_at + CANCEL_LIMIT
-    unfinished = [job for job in observed.jobs if job.end is None]
-    if not (unfinished or observed.live_pods) or observed.now >= limit:
-        return Plan(State.CANCELLING, Reason.CANCELLING, "", silent=True, actions=_release(observed))
-    deletions = tuple(DeleteJob(job.name, job.uid) for job in unfinished if not job.deleting)
-    return Plan(
-        State.CANCELLING,
-        Reason.CANCELLING,
-        "the TrackSyncJob was deleted; its worker is being stopped and rolls back",
-        attempts=(with_pod(current_attempt(observed), observed),),
-        actions=(*deletions, WakeAt(limit)),
-    )
+_CHECK_UP: Final = timedelta(seconds=60)
+"""How often a running worker's signs of life and its expected end are looked at."""
 
 
 def unreadable(observed: Observed) -> Plan | None:
@@ -82,24 +41,6 @@ def unreadable(observed: Observed) -> Plan | None:
         f"this version of the operator cannot read the spec: {observed.spec_problem}. Correct it, or create it anew"
     )
     return Plan(State.WAITING, Reason.OBJECT_INVALID, message, attempts=observed.status.attempts)
-
-
-def reported(observed: Observed) -> Plan | None:
-    """A run whose Job vanished after the worker had reported its end is not run again."""
-    if observed.jobs or observed.live_pods or not is_recorded(observed):
-        return None
-    ending = ending_by_status(observed, observed.now)
-    return _ended(observed, ending) if ending is not None else None
-
-
-def expired(observed: Observed) -> Plan | None:
-    """The hard deadline also counts while there is no Job; with a Job, the Job controller enforces it."""
-    started = observed.status.start_time
-    if observed.spec is None or observed.jobs or started is None:
-        return None
-    if observed.now < started + timedelta(seconds=observed.spec.active_deadline_seconds):
-        return None
-    return _ended(observed, deadline_exceeded(observed, observed.now))
 
 
 def refused(observed: Observed) -> Plan | None:
@@ -113,14 +54,42 @@ def refused(observed: Observed) -> Plan | None:
             f"spec.source.name: this installation does not allow the source `{name}`. Use one of: {allowed}; "
             "or ask the cluster's admin to add it to the operator's sources.yaml"
         )
-        return _ended(observed, _failure(observed, FailureReason.SOURCE_NOT_ALLOWED, message))
+        return ended(observed, failure(observed, FailureReason.SOURCE_NOT_ALLOWED, message))
     if observed.foreign_job:
         message = (
             f"there is already a Job `{current_attempt(observed).job_name}` that does not belong to this TrackSyncJob; "
             "it was left alone. Delete it, or create a TrackSyncJob with another name"
         )
-        return _ended(observed, _failure(observed, FailureReason.NAME_COLLISION, message))
+        return ended(observed, failure(observed, FailureReason.NAME_COLLISION, message))
     return None
+
+
+def queued(observed: Observed) -> Plan | None:
+    """Not its turn yet: one run at a time for each database and source, and the installation's limits."""
+    turn = observed.turn
+    if turn is None or not turn.position or observed.jobs:
+        return None
+    return Plan(
+        State.QUEUED,
+        Reason.QUEUED,
+        turn.message,
+        attempts=observed.status.attempts,
+        queue_position=turn.position,
+    )
+
+
+def pausing(observed: Observed) -> Plan | None:
+    """The pause before the next attempt."""
+    due, attempt, end = observed.status.next_attempt_time, last_attempt(observed), deadline_of(observed)
+    if observed.status.phase is not Phase.RETRYING or due is None or observed.now >= due or observed.jobs:
+        return None
+    return Plan(
+        State.RETRYING,
+        (attempt.reason if attempt is not None else None) or Reason.RETRYING,
+        observed.status.message or "",
+        attempts=observed.status.attempts,
+        actions=(WakeAt(due if end is None else min(due, end)),),
+    )
 
 
 def launching(observed: Observed) -> Plan | None:
@@ -128,43 +97,49 @@ def launching(observed: Observed) -> Plan | None:
     if observed.spec is None or observed.jobs:
         return None
     attempt = current_attempt(observed)
-    if observed.strays:
-        message = f"waits until pod {observed.strays[0]} of the run's deleted Job has ended"
-        again = WakeAt(observed.now + _SOON)
-        return Plan(State.WAITING, Reason.WAITING_FOR_OLD_POD, message, attempts=(attempt,), actions=(again,))
-    if not is_recorded(observed) or FINALIZER not in observed.finalizers:
+    attempts = with_attempt(observed, attempt)
+    if not is_recorded(observed) or FINALIZER not in observed.finalizers or not has_turn(observed):
         actions: tuple[Action, ...] = () if FINALIZER in observed.finalizers else (AddFinalizer(),)
         return Plan(
             State.WAITING,
             Reason.PENDING,
             "the run is being prepared",
-            attempts=(attempt,),
+            attempts=attempts,
             actions=(*actions, WakeAt(observed.now)),
         )
+    if observed.strays:
+        message = f"waits until pod {observed.strays[0]} of an earlier Job of this run has ended"
+        again = WakeAt(observed.now + _SOON)
+        return Plan(State.WAITING, Reason.WAITING_FOR_OLD_POD, message, attempts=attempts, actions=(again,))
     source = observed.sources[observed.spec.source.name]
-    create = CreateJob(build_worker_job(observed, observed.spec, source, attempt=FIRST_ATTEMPT))
+    seconds = job_deadline(observed, since=observed.now)
+    job = build_worker_job(observed, observed.spec, source, attempt=attempt.number, deadline=seconds)
     again = WakeAt(observed.now + START_GRACE)
     return Plan(
-        State.WAITING, Reason.JOB_CREATED, "the worker's Job was created", attempts=(attempt,), actions=(create, again)
+        State.WAITING,
+        Reason.JOB_CREATED,
+        "the worker's Job was created",
+        attempts=attempts,
+        actions=(CreateJob(job), again),
     )
 
 
 def watching(observed: Observed) -> Plan | None:
-    """A Job exists: it ended, it runs, or something keeps it from starting."""
+    """A Job exists that has not ended: it runs, or something keeps it from starting."""
     job, spec = observed.job, observed.spec
     if job is None or spec is None:
         return None
-    if job.end is not None:
-        return _ended(observed, ending_of(observed, job.end))
-    attempts = (with_pod(current_attempt(observed), observed),)
+    attempt = current_attempt(observed).model_copy(update={"reason": None})
+    attempts = with_attempt(observed, with_pod(attempt, observed))
     if job.deleting:
         message = f"Job {job.name} was deleted by somebody; the run starts again when it is gone"
         again = WakeAt(observed.now + _SOON)
         return Plan(State.WAITING, Reason.WAITING_FOR_OLD_POD, message, attempts=attempts, actions=(again,))
-    actions = _changed_deadline(job, spec)
+    actions = _changed_deadline(observed, job)
     pod = observed.pod
     if pod is not None and (pod.running or pod.terminated is not None) and not pod.disrupted:
         message = f"the worker runs in pod {pod.name}"
+        actions = (*actions, WakeAt(_next_check_up(observed, spec)))
         return Plan(State.RUNNING, Reason.POD_RUNNING, message, attempts=attempts, actions=actions)
     problem = start_problem(observed, spec)
     actions = (*actions, WakeAt(_next_look(observed, job.created)))
@@ -174,44 +149,34 @@ def watching(observed: Observed) -> Plan | None:
 
 
 JOB_POLICIES: Final[tuple[Callable[[Observed], Plan | None], ...]] = (
-    finished,  # terminal is absorbing
+    resumed,  # the only way out of a terminal phase
+    finished,  # else terminal is absorbing
     cancelled,  # a deletion beats everything below
     unreadable,  # without a spec nothing below can be decided
     reported,  # done, although its Job is gone
+    concluded,  # the attempt's end is the run's end, whatever was wished meanwhile
+    stopped,  # spec.cancel or spec.suspend
+    stopped_in_vain,  # that wish was taken back
+    repeated,  # the attempt failed: the next one, or the end
     expired,  # hard deadline while there is no Job
     refused,  # must not start
+    pausing,  # before the next attempt
+    queued,  # not its turn
     launching,  # no Job yet
-    watching,  # it starts, runs or has ended
+    watching,  # it starts or runs
 )
 
 
-def _ended(observed: Observed, ending: Ending) -> Plan:
-    report = missing_report(observed)
-    attempts = observed.status.attempts
-    if observed.jobs or attempts:
-        attempts = (with_end(current_attempt(observed), observed, ending),)
-    return Plan(
-        State.ENDED,
-        ending.reason,
-        ending.message,
-        attempts=attempts,
-        ending=ending,
-        actions=(ReportForWorker(report),) if report is not None else (),
-    )
+def _changed_deadline(observed: Observed, job: JobView) -> tuple[Action, ...]:
+    seconds = job_deadline(observed, since=job.created)
+    return (ChangeDeadline(job.name, seconds),) if needs_new_deadline(observed, job, seconds) else ()
 
 
-def _failure(observed: Observed, reason: FailureReason, message: str) -> Ending:
-    return Ending(outcome=Outcome.FAILED, reason=reason.value, message=message, time=observed.now)
-
-
-def _release(observed: Observed) -> tuple[Action, ...]:
-    return (RemoveFinalizer(),) if FINALIZER in observed.finalizers else ()
-
-
-def _changed_deadline(job: JobView, spec: TrackSyncJobSpec) -> tuple[Action, ...]:
-    if job.active_deadline_seconds == spec.active_deadline_seconds:
-        return ()
-    return (ChangeDeadline(job.name, spec.active_deadline_seconds),)
+def _next_check_up(observed: Observed, spec: TrackSyncJobSpec) -> datetime:
+    """Return when to look again at a worker that runs: its progress is no event for us."""
+    stall = (last_sign(observed) or observed.now) + timedelta(seconds=spec.stall_seconds + 1)
+    regular = observed.now + _CHECK_UP
+    return min(stall, regular) if stall > observed.now else regular
 
 
 def _next_look(observed: Observed, created: datetime) -> datetime:

@@ -5,7 +5,7 @@ Jobs and pods can be written by anybody with rights in the namespace, so nothing
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -80,6 +80,7 @@ def read_job(manifest: Mapping[str, object], events: Iterable[EventView] = ()) -
         created=moment(manifest, "metadata", "creationTimestamp") or EPOCH,
         active_deadline_seconds=whole(manifest, "spec", "activeDeadlineSeconds"),
         deleting=bool(text(manifest, "metadata", "deletionTimestamp")),
+        deleting_since=moment(manifest, "metadata", "deletionTimestamp"),
         end=_job_end(manifest),
         events=tuple(events),
     )
@@ -109,6 +110,7 @@ def read_pod(manifest: Mapping[str, object], events: Iterable[EventView] = ()) -
         node=text(manifest, "spec", "nodeName") or None,
         started=moment(manifest, "status", "startTime"),
         deleting=bool(text(manifest, "metadata", "deletionTimestamp")),
+        deleting_since=moment(manifest, "metadata", "deletionTimestamp"),
         gone=phase in {"Succeeded", "Failed"},
         running="running" in state,
         unschedulable=_unschedulable(manifest),
@@ -167,3 +169,9 @@ def read_event(manifest: Mapping[str, object]) -> EventView:
             or moment(manifest, "metadata", "creationTimestamp")
         ),
     )
+
+
+def is_outlived(run: Mapping[str, object], now: datetime) -> bool:
+    """Return whether a TrackSyncJob has ended so long ago that it is to be deleted."""
+    ended, seconds = moment(run, "status", "completionTime"), whole(run, "spec", "ttlSecondsAfterFinished")
+    return ended is not None and seconds is not None and now >= ended + timedelta(seconds=seconds)

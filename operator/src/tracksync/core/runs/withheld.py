@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from tracksync.api.job import DeactivationSpec, WithheldStatus
+    from tracksync.api.job import WithheldStatus
+    from tracksync.api.spec import DeactivationSpec
 
 LIMITS: Final = frozenset({"maxPercent", "maxCount"})
 """Reasons that an approved ceiling overrules; every other one holds however many tracks are approved."""

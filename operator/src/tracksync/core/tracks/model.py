@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from tracksync.core.tracks.guards import WithheldReason
@@ -58,6 +58,7 @@ class ListedTrack:
         has_video: volatile.
         event_name: the current event, volatile.
         last_updated_text: relative text such as "2 weeks ago", volatile.
+        values: columns of the dashboard that the listing itself carries; None: the dashboard has to be fetched.
     """
 
     slug: str
@@ -69,6 +70,7 @@ class ListedTrack:
     has_video: bool = False
     event_name: str | None = None
     last_updated_text: str | None = None
+    values: Mapping[str, str | int | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +90,14 @@ class Listing:
         skipped: unusable rows.
         duplicates: rows that repeated a slug.
         problems: why the page is not a complete, valid listing; empty when it is one.
+        fetched_at: when the page came, by the worker's clock; relative times are counted from it.
     """
 
-    tracks: tuple[ListedTrack, ...]
+    tracks: Sequence[ListedTrack]
     skipped: tuple[SkippedRow, ...] = ()
     duplicates: int = 0
     problems: tuple[str, ...] = ()
+    fetched_at: datetime | None = None
 
     @property
     def is_complete(self) -> bool:
@@ -264,11 +268,14 @@ class ListingSummary:
     """What a run keeps of its catalogue page, and of the work that followed from it.
 
     Attributes:
-        listed: tracks that were staged.
+        listed: tracks of the page, whether they were staged or not.
         skipped_rows: rows that were unusable.
         duplicates: rows that repeated a slug.
         due: staged tracks that wanted their dashboard when they were staged, the finished ones included.
         not_modified: those of `due` that an earlier epoch found unmodified.
+        staged: tracks that took a row, vanished ones included.
+        vanished: those of `staged` that are active and not listed.
+        failed: those of `due` that were given up; only told of a run that has merged.
     """
 
     listed: int
@@ -276,6 +283,9 @@ class ListingSummary:
     duplicates: int = 0
     due: int = 0
     not_modified: int = 0
+    staged: int = 0
+    vanished: int = 0
+    failed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

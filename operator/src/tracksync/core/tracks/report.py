@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 MAX_FAILED_PERCENT: Final = 10
-"""More failed items than this share fail the run (acceptance number `maxFailedPercent` of the domain description)."""
+"""More failed items than this share fail the run, unless `maxFailedPercent` says another one."""
 TOLERATED_FAILURES: Final = 2
 """So many failures are always tolerated: in a catalogue of twelve tracks one failure is no sign of a sick source."""
 
@@ -64,16 +64,16 @@ class Pace:
         return self.done - self.found_done
 
 
-def allowed_failures(due: int, *, listed: int) -> int:
-    """Return how many of `due` dashboards may fail: 10 %, or two, but never as many as there are tracks listed.
+def allowed_failures(due: int, *, listed: int, max_percent: int = MAX_FAILED_PERCENT) -> int:
+    """Return how many of `due` dashboards may fail: that share, or two, but never as many as there are tracks listed.
 
     A daily run may have a single track to fetch; that one's broken page must not keep the catalogue from being merged.
     """
     if due <= 0:
         return 0
-    return max(0, min(max(due * MAX_FAILED_PERCENT // 100, TOLERATED_FAILURES), listed - 1))
+    return max(0, min(max(due * max_percent // 100, TOLERATED_FAILURES), listed - 1))
 
 
-def too_many_failed(failed: int, due: int, *, listed: int) -> bool:
+def too_many_failed(failed: int, due: int, *, listed: int, max_percent: int = MAX_FAILED_PERCENT) -> bool:
     """Whether so many of `due` dashboards failed, though they did not in the run before, that nothing may be merged."""
-    return failed > allowed_failures(due, listed=listed)
+    return failed > allowed_failures(due, listed=listed, max_percent=max_percent)
