@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from tests.cluster.contract import Cluster
 
 NAMESPACE = "tracksync-e2e"
-SMALL = "tracksync-e2e-small"
 
 
 @pytest.fixture(scope="session")
@@ -41,26 +40,11 @@ def tenant(cluster: Cluster) -> Iterator[Tenant]:
         demo_source(NAMESPACE),
         demo_source(NAMESPACE, name="slow", requests_per_second=20, concurrency=4),
         demo_source(NAMESPACE, name="private", allow_private_addresses=False),
-        demo_source(SMALL, name="small", concurrency=4),
     ]
     install_operator(cluster, sources)
     tenant.wait_ready()
     yield tenant
     tenant.remove()
-
-
-@pytest.fixture(scope="session")
-def small(cluster: Cluster, tenant: Tenant) -> Iterator[Tenant]:
-    """Return a second namespace with a simulator of few tracks, for runs that are stopped and started again."""
-    assert tenant.namespace != SMALL  # the operator of the first one serves both
-    second = Tenant(cluster, SMALL)
-    second.create_namespace()
-    second.start_database()
-    second.start_simulator("--tracks", "60", "--seed", "1")
-    second.migrate()
-    second.wait_ready()
-    yield second
-    second.remove()
 
 
 @pytest.fixture

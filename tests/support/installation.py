@@ -180,8 +180,8 @@ class Tenant:
         return self.kubectl(*command).strip()
 
     def create(self, name: str, **spec: Any) -> None:
-        """Apply a TrackSyncJob; keyword arguments are fields of its spec."""
-        full = {"target": {"databaseSecretRef": {"name": "tracksync-db"}}} | spec
+        """Apply a TrackSyncJob with these fields in its spec; it has one attempt unless `retry` says more."""
+        full = {"target": {"databaseSecretRef": {"name": "tracksync-db"}}, "retry": {"limit": 0}} | spec
         document = {
             "apiVersion": "tracksync.io/v1alpha1",
             "kind": "TrackSyncJob",

@@ -263,3 +263,12 @@ def test_a_refused_action_is_shown_in_the_servers_own_words_and_tried_again() ->
     plan = after_refusal(decide(observed), observed, 'jobs.batch "x" is forbidden: exceeded quota')
     assert (plan.reason, "exceeded quota" in plan.message) == ("PodRefused", True)
     assert [type(action) for action in plan.actions] == [WakeAt]
+
+
+def test_a_job_that_makes_room_for_the_next_try_after_a_held_lease_costs_no_attempt_when_its_pod_goes_first() -> None:
+    job = a_job(end=JobEnd(succeeded=False, reason="BackoffLimitExceeded", time=after(-31)), deleting=True)
+    leased = announced().status.model_copy(update={"phase": Phase.QUEUED})
+    plan = decide(with_job(job, status=leased))
+    assert (plan.state, plan.reason) == (State.QUEUED, "LeaseHeld")
+    assert [attempt.number for attempt in plan.attempts] == [1]
+    assert not any(isinstance(action, DeleteJob) for action in plan.actions)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from tracksync.api.base import format_timestamp
+from tracksync.api.job import Phase
 from tracksync.api.result import Outcome
 from tracksync.core.runs.attempts import (
     current_attempt,
@@ -80,7 +81,9 @@ def repeated(observed: Observed) -> Plan | None:
     if job is None or job.end is None or spec is None:
         return None
     ending = ending_of(observed, job.end)
-    if ending.treatment is Treatment.QUEUE:
+    # Its pod goes before the Job that we delete, and with the pod the exit code that told of the lease.
+    is_making_room = job.deleting and observed.status.phase is Phase.QUEUED
+    if ending.treatment is Treatment.QUEUE or is_making_room:
         return _leased(observed, job, ending)
     if ending.treatment is Treatment.FINAL:
         return ended(observed, ending)
