@@ -7,7 +7,6 @@ import asyncio
 import time
 from functools import partial
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -24,7 +23,7 @@ from tests.database.running import (
 )
 from tests.database.test_lease import expire
 from tests.database.test_migrations import migrated_to
-from tests.support.postgres import fetch_all
+from tests.support.postgres import a_role, fetch_all
 from tests.support.sources import ListSource, a_listing
 from tests.support.tcp_proxy import tcp_proxy
 from tracksync.adapters.postgres.database import PostgresDatabase
@@ -81,17 +80,8 @@ async def test_D6_a_table_that_is_gone_in_mid_run_is_a_mismatch_and_no_outage(
 @pytest.fixture
 def rotating(database_url: str) -> Iterator[str]:
     """Give the URL of a role that logs in with FIRST, with PASSWORD in the place of the password."""
-    fetch_all(database_url, f"CREATE ROLE {ROLE} LOGIN PASSWORD '{FIRST}'")
-    fetch_all(database_url, f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {ROLE}")
-    fetch_all(database_url, f"GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {ROLE}")
-    parts = urlsplit(database_url)
-    port = parts.port or int(parse_qs(parts.query).get("port", ["5432"])[0])
-    try:
-        yield f"postgresql://{ROLE}:PASSWORD@127.0.0.1:{port}{parts.path}"
-    finally:
-        fetch_all(database_url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", ROLE)
-        fetch_all(database_url, f"DROP OWNED BY {ROLE}")
-        fetch_all(database_url, f"DROP ROLE {ROLE}")
+    with a_role(database_url, ROLE, f"PASSWORD '{FIRST}'") as place:
+        yield f"postgresql://{ROLE}:PASSWORD@{place}"
 
 
 @pytest.mark.parametrize("call", ["ledger.record_items", "tracks.merge"])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -30,7 +30,7 @@ from tests.database.running import (
     until,
     until_waiting,
 )
-from tests.support.postgres import PostgresServer, fetch_all, started_server
+from tests.support.postgres import PostgresServer, a_role, fetch_all, started_server
 from tests.support.postgres import _programs as programs
 from tests.support.sources import ListSource, a_listing
 from tracksync.adapters.postgres import fencing, session
@@ -283,17 +283,8 @@ ROLE, PASSWORD = "limited", "s3cret-of-the-test"
 @pytest.fixture
 def limited(database_url: str) -> Iterator[str]:
     """Give the URL of a role that may have a single connection."""
-    fetch_all(database_url, f"CREATE ROLE {ROLE} LOGIN PASSWORD '{PASSWORD}' CONNECTION LIMIT 1")
-    fetch_all(database_url, f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {ROLE}")
-    fetch_all(database_url, f"GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {ROLE}")
-    parts = urlsplit(database_url)
-    port = parts.port or int(parse_qs(parts.query).get("port", ["5432"])[0])
-    try:
-        yield f"postgresql://{ROLE}:{PASSWORD}@127.0.0.1:{port}{parts.path}"
-    finally:
-        fetch_all(database_url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", ROLE)
-        fetch_all(database_url, f"DROP OWNED BY {ROLE}")
-        fetch_all(database_url, f"DROP ROLE {ROLE}")
+    with a_role(database_url, ROLE, f"PASSWORD '{PASSWORD}' CONNECTION LIMIT 1") as place:
+        yield f"postgresql://{ROLE}:{PASSWORD}@{place}"
 
 
 async def test_D5_too_many_connections_are_named_after_a_wait_and_a_free_one_is_taken(

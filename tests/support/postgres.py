@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 from uuid import uuid4
 
 import psycopg
@@ -233,3 +233,19 @@ def fetch_all(url: str, statement: str, *values: object) -> list[tuple[Any, ...]
     with psycopg.connect(url) as connection:
         cursor = connection.execute(statement, values or None)
         return cursor.fetchall() if cursor.description else []
+
+
+@contextmanager
+def a_role(url: str, role: str, options: str) -> Iterator[str]:
+    """Give host, port and database as a URL ends, for a role that may write all tables as long as the block lasts."""
+    fetch_all(url, f"CREATE ROLE {role} LOGIN {options}")
+    fetch_all(url, f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}")
+    fetch_all(url, f"GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {role}")
+    parts = urlsplit(url)
+    port = parts.port or int(parse_qs(parts.query).get("port", ["5432"])[0])
+    try:
+        yield f"127.0.0.1:{port}{parts.path}"
+    finally:
+        fetch_all(url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", role)
+        fetch_all(url, f"DROP OWNED BY {role}")
+        fetch_all(url, f"DROP ROLE {role}")

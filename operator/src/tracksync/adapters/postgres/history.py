@@ -54,10 +54,7 @@ class PostgresHistory:
         run = _record(rows[0])
         is_plan = run.mode == RunMode.PLAN
         statement = history_statements.PLANNED_BY_RUN if is_plan else history_statements.CHANGES_OF_RUN
-        changes = [
-            TrackChange(slug, ChangeKind(kind), tuple(fields))
-            for slug, kind, fields in await self._rows(statement, values)
-        ]
+        changes = changes_of(await self._rows(statement, values))
         failures = [FailedTrack(*row) for row in await self._rows(history_statements.FAILURES_OF_RUN, values)]
         return RunReport(run, changes, failures)
 
@@ -102,3 +99,8 @@ class PostgresHistory:
 def _record(row: tuple[Any, ...]) -> RunRecord:
     columns = dict(zip(RUN_COLUMNS, row, strict=True))
     return RunRecord(**{**columns, "run_id": str(columns["run_id"]), "results": columns["results"] or {}})
+
+
+def changes_of(rows: Sequence[tuple[Any, ...]]) -> tuple[TrackChange, ...]:
+    """Return rows of slug, kind and fields as changes."""
+    return tuple(TrackChange(slug, ChangeKind(kind), tuple(fields)) for slug, kind, fields in rows)

@@ -231,9 +231,6 @@ PLAN_ITEMS: Final = _PLAN_INSERT.format(new=_NEW_ITEMS)
 PLAN_NEW_TRACKS: Final = _PLAN_INSERT.format(new=_NEW_TRACKS)
 
 DISCARD_PLAN: Final = SQL("DELETE FROM planned_changes WHERE run_id = %(run_id)s")
-READ_PLAN: Final = SQL("""
-SELECT slug, kind, fields FROM planned_changes WHERE run_id = %(run_id)s ORDER BY slug COLLATE "C"
-""")
 
 # What is going on at a track is no change of it: neither counted nor logged.
 WRITE_ACTIVITY: Final = SQL("""

@@ -267,3 +267,9 @@ def _is_idle(connection: Connection) -> bool:
 
 def _is_lost(connection: Connection) -> bool:
     return connection.closed or connection.info.transaction_status == psycopg.pq.TransactionStatus.UNKNOWN
+
+
+async def one_row(connection: Connection, statement: SQL | Composed, values: Mapping[str, object]) -> tuple[Any, ...]:
+    """Return the one row of a statement that always has one."""
+    rows = await (await connection.execute(statement, values)).fetchall()
+    return rows[0]

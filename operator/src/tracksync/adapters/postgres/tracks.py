@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
 from tracksync.adapters.checkpoint import merged_document, summary_or_none
-from tracksync.adapters.postgres import merge_statements, statements
+from tracksync.adapters.postgres import history_statements, merge_statements, statements
 from tracksync.adapters.postgres.columns import TRACK_COLUMNS
 from tracksync.adapters.postgres.fencing import fenced, run_id_of, written
+from tracksync.adapters.postgres.history import changes_of
+from tracksync.adapters.postgres.session import one_row
 from tracksync.adapters.storable import storable_text
 from tracksync.api.deactivation import DeactivationPolicy
 from tracksync.core.tracks.model import MergeCounters, StoredTrack
-from tracksync.core.tracks.plan import ChangeKind, MergePlan, TrackChange
+from tracksync.core.tracks.plan import MergePlan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from psycopg.sql import SQL, Composed
+    from psycopg.sql import Composed
 
     from tracksync.adapters.postgres.session import Connection, Session
     from tracksync.core.tracks.guards import DeactivationGuard
@@ -52,7 +54,7 @@ class PostgresTrackStore:
             counters = await _bring_in(connection, run, before, guard, is_filtered=is_filtered, steps=APPLY)
             await _write_facts(connection, run, before, counters, is_filtered=is_filtered)
             merged = {**run, "merged": Jsonb(merged_document(counters, epoch=ticket.epoch))}
-            (run["merged_at"],) = await _row(connection, merge_statements.WRITE_MERGED, merged)
+            (run["merged_at"],) = await one_row(connection, merge_statements.WRITE_MERGED, merged)
         return counters
 
     async def plan(self, ticket: RunTicket, *, guard: DeactivationGuard, is_filtered: bool = False) -> MergePlan:
@@ -63,9 +65,8 @@ class PostgresTrackStore:
             await connection.execute(merge_statements.DISCARD_PLAN, run)
             before = await _before(connection, run)
             counters = await _bring_in(connection, run, before, guard, is_filtered=is_filtered, steps=PLAN)
-            rows = await (await connection.execute(merge_statements.READ_PLAN, run)).fetchall()
-        changes = tuple(TrackChange(slug, ChangeKind(kind), tuple(fields)) for slug, kind, fields in rows)
-        return MergePlan(counters, changes)
+            rows = await (await connection.execute(history_statements.PLANNED_BY_RUN, run)).fetchall()
+        return MergePlan(counters, changes_of(rows))
 
     async def count_active(self, source: str) -> int:
         """Return how many tracks of the source are active."""
@@ -158,10 +159,10 @@ def _run(ticket: RunTicket) -> dict[str, object]:
 
 
 async def _before(connection: Connection, run: Mapping[str, object]) -> _Before:
-    row = await _row(connection, merge_statements.BEFORE_MERGE, run)
+    row = await one_row(connection, merge_statements.BEFORE_MERGE, run)
     *counts, checkpoint_format, listing = row
     summary = summary_or_none(listing, checkpoint_format=checkpoint_format)
-    (is_outdated,) = await _row(connection, statements.IS_OUTDATED, run)
+    (is_outdated,) = await one_row(connection, statements.IS_OUTDATED, run)
     items, new, vanished, attempted, with_activity, active = counts
     return _Before(items, new, vanished, attempted, with_activity, active, summary, is_outdated)
 
@@ -179,10 +180,10 @@ async def _bring_in(  # noqa: PLR0913 -- what a merge depends on, each by its na
     counters = await _deactivate(connection, run, before, guard, is_filtered=is_filtered, steps=steps)
     touched = updated = updated_totals = reactivated = inserted = 0
     if before.items > before.vanished:
-        touched, updated, updated_totals, reactivated = await _row(connection, steps.update, run)
-        (inserted,) = await _row(connection, steps.insert, run)
+        touched, updated, updated_totals, reactivated = await one_row(connection, steps.update, run)
+        (inserted,) = await one_row(connection, steps.insert, run)
     if before.new:
-        (inserted_new,) = await _row(connection, steps.insert_new, run)
+        (inserted_new,) = await one_row(connection, steps.insert_new, run)
         inserted += inserted_new
     return replace(
         counters,
@@ -207,7 +208,7 @@ async def _deactivate(  # noqa: PLR0913 -- what a deactivation depends on, each 
     counters = MergeCounters(active_before=before.active)
     if guard.policy is DeactivationPolicy.DISABLED or not before.is_whole or not before.vanished:
         return counters
-    (candidates,) = await _row(connection, merge_statements.COUNT_VANISHED, run)
+    (candidates,) = await one_row(connection, merge_statements.COUNT_VANISHED, run)
     reasons = guard.judge(
         candidates=candidates,
         active_before=before.active,
@@ -219,7 +220,7 @@ async def _deactivate(  # noqa: PLR0913 -- what a deactivation depends on, each 
         return replace(counters, withheld=candidates, withheld_reasons=reasons)
     if not candidates:
         return counters
-    (deactivated,) = await _row(connection, steps.deactivate, run)
+    (deactivated,) = await one_row(connection, steps.deactivate, run)
     return replace(counters, deactivated=deactivated)
 
 
@@ -237,12 +238,6 @@ async def _write_facts(
         active = before.active - counters.deactivated + counters.reactivated + counters.inserted
         state = {**run, "listed": before.listed, "active": active}
         await connection.execute(merge_statements.WRITE_SOURCE_STATE, state)
-
-
-async def _row(connection: Connection, statement: SQL | Composed, run: Mapping[str, object]) -> tuple[Any, ...]:
-    """Return the one row of a statement that always has one."""
-    rows = await (await connection.execute(statement, run)).fetchall()
-    return rows[0]
 
 
 def _pattern(search: str | None) -> str | None:

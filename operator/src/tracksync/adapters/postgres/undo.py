@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 from tracksync.adapters.checkpoint import merged_document
 from tracksync.adapters.postgres import merge_statements, undo_statements
 from tracksync.adapters.postgres.fencing import fenced, run_id_of, written
+from tracksync.adapters.postgres.session import one_row
 from tracksync.core.tracks.model import MergeCounters
 from tracksync.core.tracks.plan import ChangeKind, RunMode
 from tracksync.core.tracks.undo import UndoReport
@@ -18,8 +19,6 @@ from tracksync.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from datetime import datetime
-
-    from psycopg.sql import SQL, Composed
 
     from tracksync.adapters.postgres.session import Connection, Session
     from tracksync.core.tracks.guards import DeactivationGuard
@@ -87,15 +86,15 @@ class PostgresUndo:
             report = await _take_back(connection, run, guard, is_plan=is_plan)
             if not is_plan:
                 merged = {**run, "merged": Jsonb(merged_document(report.counters, epoch=ticket.epoch))}
-                (settled["merged_at"],) = await _row(connection, merge_statements.WRITE_MERGED, merged)
+                (settled["merged_at"],) = await one_row(connection, merge_statements.WRITE_MERGED, merged)
         return report
 
 
 async def _take_back(
     connection: Connection, run: dict[str, object], guard: DeactivationGuard, *, is_plan: bool
 ) -> UndoReport:
-    (logged,) = await _row(connection, undo_statements.COUNT_CHANGES, run)
-    possible, candidates, active, personal = await _row(connection, undo_statements.COUNT_TAKEN_BACK, run)
+    (logged,) = await one_row(connection, undo_statements.COUNT_CHANGES, run)
+    possible, candidates, active, personal = await one_row(connection, undo_statements.COUNT_TAKEN_BACK, run)
     reasons = guard.judge(candidates=candidates, active_before=active)
     statement = undo_statements.PLAN_TAKE_BACK if is_plan else undo_statements.TAKE_BACK
     values = {**run, "deactivates": not reasons}
@@ -109,8 +108,3 @@ async def _take_back(
         active_before=active,
     )
     return UndoReport(counters, logged=logged, changed_since=logged - possible - personal, personal=personal)
-
-
-async def _row(connection: Connection, statement: SQL | Composed, values: dict[str, object]) -> tuple[Any, ...]:
-    rows = await (await connection.execute(statement, values)).fetchall()
-    return rows[0]

@@ -9,12 +9,15 @@ from __future__ import annotations
 import hashlib
 import marshal
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from tracksync.core.tracks.model import DASHBOARD_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+_Value: TypeAlias = "str | int | None"
+_Content: TypeAlias = "tuple[_Value | tuple[_Value, ...], ...]"
 
 FORMAT: Final = 1
 """Part of every hash: raise it when columns are added or values are written differently, and every row is compared."""
@@ -45,9 +48,9 @@ def _place(column: str) -> tuple[int, str]:
     return _PLACES.get(column, len(_PLACES)), column
 
 
-def _hash(kind: bytes, content: tuple[object, ...]) -> bytes:
+def _hash(kind: bytes, content: _Content) -> bytes:
     hashed = _begun(kind, FORMAT).copy()
-    hashed.update(marshal.dumps(content, _MARSHAL_VERSION))  # type: ignore[arg-type]  # texts, numbers and tuples of them
+    hashed.update(marshal.dumps(content, _MARSHAL_VERSION))
     return hashed.digest()
 
 
